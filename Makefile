@@ -1,0 +1,30 @@
+# vecam: a PGXS extension.  make && make install && make installcheck
+EXTENSION = vecam
+EXTVERSION = 1.0
+MODULE_big = vecam
+DATA = vecam--1.0.sql
+PGFILEDESC = "vecam - vector type and index access method"
+
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
+
+REGRESS = vector_type vector_functions vector_casts vector_aggregates vector_btree
+REGRESS_OPTS = --load-extension=vecam
+
+TAP_TESTS = 1
+PROVE_TESTS ?= $(sort $(wildcard test/t/*.pl))
+
+# -ffp-contract=off: encodings and distances are bit-identical on all machines
+# (src/math/kernels.h), so a compiler must not fuse a multiplication and an
+# addition that the source keeps apart.
+PG_CPPFLAGS = -I$(srcdir)/src
+PG_CFLAGS = -ffp-contract=off -fno-math-errno $(VECAM_CFLAGS)
+
+# No bitcode: code inlined by the JIT would be compiled with other flags.
+override with_llvm = no
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+# The portable kernels are written for the auto-vectoriser.
+src/math/%.o: CFLAGS += $(CFLAGS_VECTORIZE) -O3

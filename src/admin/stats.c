@@ -1,0 +1,189 @@
+/*-------------------------------------------------------------------------
+ *
+ * stats.c
+ *	  vecam_stats, vecam_last_search, vecam_simd
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "admin/admin.h"
+#include "am/am.h"
+#include "funcapi.h"
+#include "math/kernels.h"
+#include "miscadmin.h"
+#include "page/slots.h"
+#include "storage/bufmgr.h"
+#include "utils/builtins.h"
+
+PG_FUNCTION_INFO_V1(vecam_stats);
+PG_FUNCTION_INFO_V1(vecam_last_search);
+PG_FUNCTION_INFO_V1(vecam_simd);
+
+typedef struct IndexSurvey
+{
+	int64		pages[VECAM_NPAGEKINDS];	/* all-zero pages count as free */
+	int64		rows[VECAM_NLISTS];
+	int64		free_slots[VECAM_NLISTS];
+} IndexSurvey;
+
+/* Count one page.  Takes and drops a share lock. */
+static void
+survey_page(Relation index, BlockNumber blkno, BufferAccessStrategy strategy,
+			IndexSurvey *survey)
+{
+	Buffer		buf = ReadBufferExtended(index, MAIN_FORKNUM, blkno, RBM_NORMAL,
+										 strategy);
+	Page		page = BufferGetPage(buf);
+	VecamPageKind kind = VECAM_PAGE_FREE;
+
+	LockBuffer(buf, BUFFER_LOCK_SHARE);
+	if (!PageIsNew(page))
+	{
+		vecam_page_check(index, blkno, page);
+		kind = VecamPageGetOpaque(page)->kind;
+	}
+	survey->pages[kind]++;
+	if (kind == VECAM_PAGE_GROWING || kind == VECAM_PAGE_TIDS)
+	{
+		VecamSlotPage *slots = VecamPageGetSlots(page);
+
+		survey->rows[slots->list] += slots->nlive;
+		survey->free_slots[slots->list] += slots->nslots - slots->nlive;
+	}
+	UnlockReleaseBuffer(buf);
+}
+
+static BlockNumber
+survey_index(Relation index, IndexSurvey *survey)
+{
+	BufferAccessStrategy strategy = GetAccessStrategy(BAS_BULKREAD);
+	BlockNumber nblocks = RelationGetNumberOfBlocks(index);
+
+	memset(survey, 0, sizeof(*survey));
+	for (BlockNumber blkno = 0; blkno < nblocks; blkno++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		survey_page(index, blkno, strategy, survey);
+	}
+	FreeAccessStrategy(strategy);
+	return nblocks;
+}
+
+static const char *
+metric_name(int metric)
+{
+	switch (metric)
+	{
+		case VECAM_METRIC_L2:
+			return "l2";
+		case VECAM_METRIC_COSINE:
+			return "cosine";
+		default:
+			return "inner product";
+	}
+}
+
+static const char *
+kind_name(int kind)
+{
+	switch (kind)
+	{
+		case VECAM_KIND_FLAT:
+			return "flat";
+		case VECAM_KIND_HNSW:
+			return "hnsw";
+		default:
+			return "auto";
+	}
+}
+
+/*
+ * Return the values as this function's result row.
+ */
+static Datum
+make_row(FunctionCallInfo fcinfo, Datum *values, int nvalues)
+{
+	TupleDesc	desc;
+	bool	   *nulls = palloc0(sizeof(bool) * nvalues);
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	Assert(desc->natts == nvalues);
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+}
+
+/*
+ * vecam_stats(index regclass): what the index holds.  Reads all its pages.
+ */
+Datum
+vecam_stats(PG_FUNCTION_ARGS)
+{
+	Relation	index = vecam_admin_open(PG_GETARG_OID(0));
+	VecamMetaPageData meta;
+	IndexSurvey survey;
+	BlockNumber nblocks;
+	int64		rows = 0;
+	Datum		values[19];
+	int			n = 0;
+
+	vecam_meta_read(index, &meta);
+	nblocks = survey_index(index, &survey);
+	for (int i = 0; i < VECAM_NLISTS; i++)
+		rows += survey.rows[i];
+
+	values[n++] = CStringGetTextDatum(kind_name(meta.kind));
+	values[n++] = CStringGetTextDatum(metric_name(meta.metric));
+	values[n++] = Int32GetDatum(meta.dims);
+	values[n++] = Int32GetDatum(meta.version);
+	values[n++] = Int64GetDatum((int64) meta.seed);
+	values[n++] = BoolGetDatum(BlockNumberIsValid(meta.mean));
+	values[n++] = Int64GetDatum(rows);
+	values[n++] = Int64GetDatum(survey.rows[VECAM_LIST_GROWING]);
+	values[n++] = Int64GetDatum(survey.rows[VECAM_LIST_UNDEFINED]);
+	values[n++] = Int64GetDatum(survey.rows[VECAM_LIST_NULL]);
+	values[n++] = Int64GetDatum(survey.free_slots[VECAM_LIST_GROWING]);
+	values[n++] = Int64GetDatum(nblocks);
+	values[n++] = Int64GetDatum(survey.pages[VECAM_PAGE_GROWING]);
+	values[n++] = Int64GetDatum(survey.pages[VECAM_PAGE_TIDS]);
+	values[n++] = Int64GetDatum(survey.pages[VECAM_PAGE_DIRECTORY]);
+	values[n++] = Int64GetDatum(survey.pages[VECAM_PAGE_EXTENT]);
+	values[n++] = Int64GetDatum(survey.pages[VECAM_PAGE_FREE]);
+	values[n++] = Int32GetDatum(meta.growing_size);
+	values[n++] = Float8GetDatum(rows > 0 ? (double) nblocks * BLCKSZ / rows : 0);
+	Assert(n == lengthof(values));
+
+	vecam_admin_close(index);
+	return make_row(fcinfo, values, n);
+}
+
+/*
+ * vecam_last_search(): what this backend's last search did.
+ */
+Datum
+vecam_last_search(PG_FUNCTION_ARGS)
+{
+	const VecamSearchCounters *c = vecam_last_counters();
+	Datum		values[7];
+	int			n = 0;
+
+	values[n++] = Int64GetDatum(c->nodes_visited);
+	values[n++] = Int64GetDatum(c->distances_estimated);
+	values[n++] = Int64GetDatum(c->distances_computed);
+	values[n++] = Int64GetDatum(c->pages_read);
+	values[n++] = Int64GetDatum(c->heap_rows);
+	values[n++] = Int64GetDatum(c->growing_rows);
+	values[n++] = Float8GetDatum(c->microseconds);
+	Assert(n == lengthof(values));
+
+	return make_row(fcinfo, values, n);
+}
+
+/*
+ * vecam_simd(): the name of the kernels in use.
+ */
+Datum
+vecam_simd(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(vecam_kernels->name));
+}

@@ -1,0 +1,144 @@
+/*-------------------------------------------------------------------------
+ *
+ * options.c
+ *	  Storage parameters of an index.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/reloptions.h"
+#include "am/am.h"
+#include "utils/rel.h"
+
+#define DEFAULT_M 16
+#define DEFAULT_EF_CONSTRUCTION 100
+#define DEFAULT_FLAT_THRESHOLD 2000
+#define DEFAULT_COMPACT_THRESHOLD 0.3
+
+enum
+{
+	VECAM_RERANK_HEAP
+};
+
+static relopt_kind vecam_relopt_kind;
+
+static relopt_enum_elt_def kind_values[] = {
+	{"auto", VECAM_KIND_AUTO},
+	{"flat", VECAM_KIND_FLAT},
+	{"hnsw", VECAM_KIND_HNSW},
+	{NULL}
+};
+
+static relopt_enum_elt_def rerank_values[] = {
+	{"heap", VECAM_RERANK_HEAP},
+	{NULL}
+};
+
+static void
+add_int(const char *name, const char *description, int value, int min, int max)
+{
+	add_int_reloption(vecam_relopt_kind, name, description, value, min, max,
+					  AccessExclusiveLock);
+}
+
+static void
+add_real(const char *name, const char *description, double value, double min,
+		 double max)
+{
+	add_real_reloption(vecam_relopt_kind, name, description, value, min, max,
+					   AccessExclusiveLock);
+}
+
+/*
+ * Register the parameters; once per backend, at load.
+ */
+void
+vecam_options_init(void)
+{
+	vecam_relopt_kind = add_reloption_kind();
+
+	add_enum_reloption(vecam_relopt_kind, "kind",
+					   "How the index searches", kind_values, VECAM_KIND_AUTO,
+					   "Valid values are \"auto\", \"flat\", and \"hnsw\".",
+					   AccessExclusiveLock);
+	add_enum_reloption(vecam_relopt_kind, "rerank",
+					   "Where exact distances are computed from",
+					   rerank_values, VECAM_RERANK_HEAP,
+					   "Valid values are \"heap\".", AccessExclusiveLock);
+	add_int("m", "Neighbors of a node in the upper levels of the graph",
+			DEFAULT_M, 2, 100);
+	add_int("ef_construction", "Candidates examined when a row is linked",
+			DEFAULT_EF_CONSTRUCTION, 4, 2000);
+	add_int("flat_threshold", "Rows up to which kind = auto searches flat",
+			DEFAULT_FLAT_THRESHOLD, 0, INT_MAX);
+	add_int("seal_threshold",
+			"Growing rows from which they are linked, 0 = chosen",
+			0, 0, INT_MAX);
+	add_int("sketch_bits", "Dimensions kept in neighbor sketches, 0 = chosen",
+			0, 0, VECAM_MAX_DIMS);
+	add_int("ef_search", "Look-ahead of searches, 0 = from recall",
+			0, 0, 10000);
+	add_real("recall", "Recall that searches aim at, 0 = vecam.recall",
+			 0, 0, 1);
+	add_real("compact_threshold",
+			 "Fragmentation from which VACUUM compacts, 0 = never",
+			 DEFAULT_COMPACT_THRESHOLD, 0, 1);
+}
+
+/*
+ * amoptions: parse and check the parameters.
+ */
+bytea *
+vecam_options(Datum reloptions, bool validate)
+{
+	static const relopt_parse_elt table[] = {
+		{"kind", RELOPT_TYPE_ENUM, offsetof(VecamOptions, kind)},
+		{"rerank", RELOPT_TYPE_ENUM, offsetof(VecamOptions, rerank)},
+		{"m", RELOPT_TYPE_INT, offsetof(VecamOptions, m)},
+		{"ef_construction", RELOPT_TYPE_INT,
+		offsetof(VecamOptions, ef_construction)},
+		{"flat_threshold", RELOPT_TYPE_INT,
+		offsetof(VecamOptions, flat_threshold)},
+		{"seal_threshold", RELOPT_TYPE_INT,
+		offsetof(VecamOptions, seal_threshold)},
+		{"sketch_bits", RELOPT_TYPE_INT, offsetof(VecamOptions, sketch_bits)},
+		{"ef_search", RELOPT_TYPE_INT, offsetof(VecamOptions, ef_search)},
+		{"recall", RELOPT_TYPE_REAL, offsetof(VecamOptions, recall)},
+		{"compact_threshold", RELOPT_TYPE_REAL,
+		offsetof(VecamOptions, compact_threshold)},
+	};
+	VecamOptions *options;
+
+	options = (VecamOptions *) build_reloptions(reloptions, validate,
+												vecam_relopt_kind,
+												sizeof(VecamOptions),
+												table, lengthof(table));
+	if (validate && options && options->ef_construction < options->m)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("ef_construction must be at least m"),
+				 errdetail("ef_construction is %d and m is %d.",
+						   options->ef_construction, options->m)));
+	return (bytea *) options;
+}
+
+/*
+ * The parameters of an index, defaults where it has none.
+ */
+VecamOptions
+vecam_options_of(Relation index)
+{
+	VecamOptions options = {0};
+
+	if (index->rd_options)
+		return *(VecamOptions *) index->rd_options;
+
+	options.kind = VECAM_KIND_AUTO;
+	options.rerank = VECAM_RERANK_HEAP;
+	options.m = DEFAULT_M;
+	options.ef_construction = DEFAULT_EF_CONSTRUCTION;
+	options.flat_threshold = DEFAULT_FLAT_THRESHOLD;
+	options.compact_threshold = DEFAULT_COMPACT_THRESHOLD;
+	return options;
+}

@@ -1,0 +1,150 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  Differences between PostgreSQL versions; PG_VERSION_NUM stands nowhere
+ *	  else.
+ *
+ * Minor releases before 13.13, 14.10, 15.5 and 16.1 get a warning at load time:
+ * their GenericXLogFinish wrote the WAL record before it marked the buffers
+ * dirty, which is not crash-safe.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef VECAM_COMPAT_H
+#define VECAM_COMPAT_H
+
+#include "postgres.h"
+
+#include "access/amapi.h"
+#include "access/genam.h"
+#include "access/relscan.h"
+#include "commands/vacuum.h"
+#include "pgstat.h"
+#include "storage/bufmgr.h"
+#include "storage/lmgr.h"
+#include "utils/rel.h"
+
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+#if PG_VERSION_NUM < 130000
+#error "vecam needs PostgreSQL 13 or later"
+#endif
+
+/* Does this server's minor release have a crash-safe GenericXLogFinish? */
+static inline bool
+vecam_server_is_safe(int server_version_num)
+{
+	int			major = server_version_num / 10000;
+	int			minor = server_version_num % 10000;
+
+	switch (major)
+	{
+		case 13:
+			return minor >= 13;
+		case 14:
+			return minor >= 10;
+		case 15:
+			return minor >= 5;
+		case 16:
+			return minor >= 1;
+		default:
+			return true;
+	}
+}
+
+/*
+ * Extend the relation by one page; returns it exclusively locked.
+ */
+static inline Buffer
+vecam_extend_relation(Relation index)
+{
+#if PG_VERSION_NUM >= 160000
+	return ExtendBufferedRel(BMR_REL(index), MAIN_FORKNUM, NULL, EB_LOCK_FIRST);
+#else
+	bool		need_lock = !RELATION_IS_LOCAL(index);
+	Buffer		buf;
+
+	if (need_lock)
+		LockRelationForExtension(index, ExclusiveLock);
+	buf = ReadBuffer(index, P_NEW);
+	LockBuffer(buf, BUFFER_LOCK_EXCLUSIVE);
+	if (need_lock)
+		UnlockRelationForExtension(index, ExclusiveLock);
+	return buf;
+#endif
+}
+
+/*
+ * Add the first page to the init fork of an unlogged index; returns it
+ * exclusively locked.
+ */
+static inline Buffer
+vecam_extend_init_fork(Relation index)
+{
+#if PG_VERSION_NUM >= 160000
+	return ExtendBufferedRel(BMR_REL(index), INIT_FORKNUM, NULL,
+							 EB_LOCK_FIRST | EB_SKIP_EXTENSION_LOCK);
+#else
+	Buffer		buf = ReadBufferExtended(index, INIT_FORKNUM, P_NEW,
+										 RBM_NORMAL, NULL);
+
+	LockBuffer(buf, BUFFER_LOCK_EXCLUSIVE);
+	return buf;
+#endif
+}
+
+static inline void
+vecam_vacuum_delay_point(void)
+{
+#if PG_VERSION_NUM >= 180000
+	vacuum_delay_point(false);
+#else
+	vacuum_delay_point();
+#endif
+}
+
+/* IndexBulkDeleteResult's counter of pages freed by this VACUUM. */
+static inline void
+vecam_count_deleted_page(IndexBulkDeleteResult *stats)
+{
+#if PG_VERSION_NUM >= 140000
+	stats->pages_newly_deleted++;
+#endif
+	stats->pages_deleted++;
+}
+
+/* aminsert's argument "the UPDATE did not change the indexed columns" */
+#if PG_VERSION_NUM >= 140000
+#define VECAM_INSERT_UNCHANGED_ARG bool index_unchanged,
+#else
+#define VECAM_INSERT_UNCHANGED_ARG
+#endif
+
+/* One more descent of the index, for EXPLAIN. */
+static inline void
+vecam_count_search(IndexScanDesc scan)
+{
+	pgstat_count_index_scan(scan->indexRelation);
+#if PG_VERSION_NUM >= 180000
+	if (scan->instrument)
+		scan->instrument->nsearches++;
+#endif
+}
+
+#if PG_VERSION_NUM < 150000
+#define MarkGUCPrefixReserved(prefix) EmitWarningsOnPlaceholders(prefix)
+#endif
+
+/* Before 16 an input function has no soft errors: each is a hard one. */
+#ifndef ereturn
+#define ereturn(escontext, dummy_value, ...) \
+	do { \
+		(void) (escontext); \
+		ereport(ERROR, __VA_ARGS__); \
+		return dummy_value; \
+	} while (0)
+#endif
+
+#endif							/* VECAM_COMPAT_H */

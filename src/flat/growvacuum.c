@@ -1,0 +1,167 @@
+/*-------------------------------------------------------------------------
+ *
+ * growvacuum.c
+ *	  Removing rows and pages from the lists.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/generic_xlog.h"
+#include "compat.h"
+#include "flat/growing.h"
+#include "page/pagelist.h"
+#include "storage/bufmgr.h"
+
+/*
+ * Find the rows of a locked page that the callback calls dead; returns how
+ * many, their slots in dead[].  The callback is asked about every row.
+ */
+static int
+find_dead_slots(VecamSlotPage *slots, int *dead,
+				IndexBulkDeleteCallback callback, void *callback_state)
+{
+	int			ndead = 0;
+
+	for (int i = 0; i < slots->nslots; i++)
+	{
+		VecamTidEntry *entry = vecam_slot(slots, i);
+
+		if (vecam_slot_is_live(entry) && callback(&entry->tid, callback_state))
+			dead[ndead++] = i;
+	}
+	return ndead;
+}
+
+/*
+ * Free slots of the locked page.
+ *
+ * WAL: slot page.
+ */
+static void
+remove_rows(Relation index, Buffer buf, const int *dead, int ndead)
+{
+	GenericXLogState *state = GenericXLogStart(index);
+	Page		page = GenericXLogRegisterBuffer(state, buf, 0);
+
+	for (int i = 0; i < ndead; i++)
+		vecam_slots_remove(page, dead[i]);
+	GenericXLogFinish(state);
+}
+
+/*
+ * Free one slot of the locked page, and its extent pages.
+ *
+ * WAL: slot page, extent pages.
+ */
+static void
+remove_long_row(Relation index, const VecamIndex *ix, Buffer buf, int slot)
+{
+	GenericXLogState *state = GenericXLogStart(index);
+	Page		page = GenericXLogRegisterBuffer(state, buf, 0);
+	VecamTidEntry *entry = vecam_slot(VecamPageGetSlots(page), slot);
+	BlockNumber blocks[VECAM_MAX_EXTENTS];
+	Buffer		extents[VECAM_MAX_EXTENTS];
+
+	vecam_extents_of_entry(index, BufferGetBlockNumber(buf),
+						   (VecamGrowingEntry *) entry, ix->meta.nextents,
+						   blocks);
+	for (int i = 0; i < ix->meta.nextents; i++)
+	{
+		extents[i] = ReadBuffer(index, blocks[i]);
+		LockBuffer(extents[i], BUFFER_LOCK_EXCLUSIVE);
+		if (!vecam_page_is(index, extents[i], VECAM_PAGE_EXTENT))
+			vecam_corrupt(index, blocks[i], "not an extent page");
+		vecam_page_free(GenericXLogRegisterBuffer(state, extents[i], 0));
+	}
+	vecam_slots_remove(page, slot);
+	GenericXLogFinish(state);
+
+	for (int i = 0; i < ix->meta.nextents; i++)
+	{
+		UnlockReleaseBuffer(extents[i]);
+		vecam_record_free_page(index, blocks[i]);
+	}
+}
+
+/*
+ * Remove the rows of a list whose TIDs the callback calls dead.  Every row
+ * that was in the list when this began is shown to the callback.  Locks one
+ * slot page at a time.
+ */
+void
+vecam_list_delete_rows(IndexVacuumInfo *info, const VecamIndex *ix,
+					   VecamList list, IndexBulkDeleteResult *stats,
+					   IndexBulkDeleteCallback callback, void *callback_state)
+{
+	Relation	index = info->index;
+	bool		has_extents = list == VECAM_LIST_GROWING && ix->meta.nextents > 0;
+	VecamListWalk *walk = palloc(sizeof(VecamListWalk));
+	int		   *dead = palloc(sizeof(int) *
+							  VECAM_SLOTS_PER_PAGE(sizeof(VecamTidEntry)));
+	BlockNumber blkno;
+
+	vecam_list_begin(walk, index, &ix->meta, list);
+	while (BlockNumberIsValid(blkno = vecam_list_next(walk)))
+	{
+		Buffer		buf;
+		VecamSlotPage *slots;
+		int			ndead = 0;
+
+		vecam_vacuum_delay_point();
+		buf = ReadBufferExtended(index, MAIN_FORKNUM, blkno, RBM_NORMAL,
+								 info->strategy);
+		LockBuffer(buf, BUFFER_LOCK_EXCLUSIVE);
+		slots = vecam_slots_of_buffer(index, buf, &ix->meta, list);
+		if (slots)
+			ndead = find_dead_slots(slots, dead, callback, callback_state);
+
+		if (has_extents)
+		{
+			for (int i = 0; i < ndead; i++)
+				remove_long_row(index, ix, buf, dead[i]);
+		}
+		else if (ndead > 0)
+			remove_rows(index, buf, dead, ndead);
+
+		UnlockReleaseBuffer(buf);
+		stats->tuples_removed += ndead;
+	}
+	pfree(dead);
+	pfree(walk);
+}
+
+/*
+ * Give the pages of a list that hold no row back to the index.
+ */
+void
+vecam_list_free_empty_pages(IndexVacuumInfo *info, const VecamIndex *ix,
+							VecamList list, IndexBulkDeleteResult *stats)
+{
+	Relation	index = info->index;
+	VecamListWalk *walk = palloc(sizeof(VecamListWalk));
+	BlockNumber blkno;
+
+	vecam_list_begin(walk, index, &ix->meta, list);
+	while (BlockNumberIsValid(blkno = vecam_list_next(walk)))
+	{
+		Buffer		buf;
+		VecamSlotPage *slots;
+		bool		empty;
+
+		vecam_vacuum_delay_point();
+		buf = ReadBufferExtended(index, MAIN_FORKNUM, blkno, RBM_NORMAL,
+								 info->strategy);
+		LockBuffer(buf, BUFFER_LOCK_SHARE);
+		slots = vecam_slots_of_buffer(index, buf, &ix->meta, list);
+		empty = slots && slots->nlive == 0;
+		UnlockReleaseBuffer(buf);
+
+		if (empty && vecam_list_remove_page(index, walk->directory, blkno))
+		{
+			vecam_record_free_page(index, blkno);
+			vecam_count_deleted_page(stats);
+		}
+	}
+	pfree(walk);
+}

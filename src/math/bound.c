@@ -1,0 +1,222 @@
+/*-------------------------------------------------------------------------
+ *
+ * bound.c
+ *	  Codes of stored vectors, and lower bounds of operator distances.
+ *
+ * Write u for a vector in the space of its metric, u = x or x / |x|, and
+ * Y = P(u - mean), all exact.  The code y~ has a residual R >= |Y - y~|, the
+ * query's code t~ an error E >= |T - t~|, into which go, relative to the norm:
+ * the float4 rounding of the normalisation and of the subtraction, and the
+ * error of the rotation.  Then
+ *
+ *		|Y - T| >= |y~ - t~| - R - E					(triangle inequality)
+ *		<Y, T>  =  <y~, t~> + <Y - y~, T> + <y~, T - t~>
+ *				<= <y~, t~> + R |T| + |y~| E			(Cauchy-Schwarz)
+ *
+ * and cosine distance is |Y - T|^2 / 2.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "c.h"
+
+#include <float.h>
+#include <math.h>
+
+#include "math/bound.h"
+#include "math/kernels.h"
+
+/* unit roundoff of float4 */
+#define FLOAT4_ROUNDOFF (1.0 / 16777216.0)
+
+/* room for roundings in double that are relative to a result */
+#define RELATIVE_SLACK 1e-9
+
+/*
+ * An upper bound of |x|.  The kernel's squares do not underflow, since float4
+ * has no number below 1e-45.
+ */
+static double
+norm_above(int n, const float *x)
+{
+	return sqrt(vecam_kernels->inner_product(n, x, x)) *
+		(1.0 + RELATIVE_SLACK);
+}
+
+/*
+ * A bound of the relative error of the inner product kernel: of the result
+ * against |a| |b|, and so of a squared norm.  The products are exact, there
+ * are n / 16 additions in a lane and 4 across.
+ */
+static double
+kernel_error(int n)
+{
+	return (n / VECAM_LANES + 8) * DBL_EPSILON;
+}
+
+void
+vecam_codec_init(VecamCodec *codec, int n, VecamMetric metric,
+				 const float *mean, const uint8 *signs)
+{
+	codec->n = n;
+	codec->metric = metric;
+	codec->mean = mean;
+	codec->mean_norm = mean != NULL ? norm_above(n, mean) : 0.0;
+	codec->rotation.n = n;
+	codec->rotation.signs = signs;
+}
+
+/*
+ * y = x or x / |x| in float4.  *error gets the distance from the exact vector;
+ * false if that is not defined.
+ */
+static bool
+normalise(const VecamCodec *codec, const float *x, float *y, double *error)
+{
+	int			n = codec->n;
+	double		factor;
+	double		norm2;
+	int			i;
+
+	*error = 0.0;
+	if (codec->metric != VECAM_METRIC_COSINE)
+	{
+		memcpy(y, x, n * sizeof(float));
+		return true;
+	}
+
+	norm2 = vecam_kernels->inner_product(n, x, x);
+	if (!(norm2 > 0.0))
+		return false;
+	factor = 1.0 / sqrt(norm2);
+	for (i = 0; i < n; i++)
+		y[i] = (float) ((double) x[i] * factor);
+
+	/* twice the roundoff: underflow and the error of the norm are far less */
+	*error = 2.0 * FLOAT4_ROUNDOFF;
+	return true;
+}
+
+/*
+ * Subtract the mean, if asked to, and rotate.  Adds to *error what that loses.
+ */
+static void
+centre_and_rotate(const VecamCodec *codec, bool centre, float *y,
+				  double *error)
+{
+	int			n = codec->n;
+	double		norm;
+	int			i;
+
+	if (centre && codec->mean != NULL)
+	{
+		for (i = 0; i < n; i++)
+			y[i] -= codec->mean[i];
+	}
+	norm = norm_above(n, y);
+	*error += norm * (FLOAT4_ROUNDOFF + vecam_rotation_error(n)) *
+		(1.0 + RELATIVE_SLACK) + VECAM_ROTATION_UNDERFLOW;
+	vecam_rotate(&codec->rotation, y);
+}
+
+bool
+vecam_codec_encode(const VecamCodec *codec, const float *x, float *scratch,
+				   VecamSq8Header *head, uint8 *code)
+{
+	double		error;
+
+	if (!normalise(codec, x, scratch, &error))
+		return false;
+	centre_and_rotate(codec, true, scratch, &error);
+	vecam_sq8_encode(codec->n, scratch, error, head, code);
+	return true;
+}
+
+void
+vecam_codec_query_init(VecamCodecQuery *query, const VecamCodec *codec,
+					   const float *q, float *scratch, int16 *q16)
+{
+	int			n = codec->n;
+	bool		inner = codec->metric == VECAM_METRIC_IP;
+	double		error;
+
+	memset(query, 0, sizeof(VecamCodecQuery));
+	query->metric = codec->metric;
+	query->margin = kernel_error(n);
+	query->undefined = !normalise(codec, q, scratch, &error);
+	if (query->undefined)
+		return;
+
+	centre_and_rotate(codec, !inner, scratch, &error);
+	vecam_sq8_query_init(&query->sq8, n, scratch, error, q16);
+	if (inner)
+	{
+		query->norm = norm_above(n, q);
+		query->mean_norm = codec->mean_norm;
+		if (codec->mean != NULL)
+			query->mean_dot = vecam_kernels->inner_product(n, codec->mean, q);
+	}
+}
+
+/* An upper bound of |y~|. */
+static double
+code_norm_above(int n, const VecamSq8Header *head)
+{
+	double		first = fabs((double) head->lo);
+	double		last = fabs((double) head->lo + 255.0 * (double) head->delta);
+
+	/* the stored square is rounded towards zero, and cut off at FLT_MAX */
+	if (head->norm2 < FLT_MAX)
+		return sqrt((double) nextafterf(head->norm2, INFINITY)) *
+			(1.0 + RELATIVE_SLACK);
+	return sqrt((double) n) * Max(first, last) * (1.0 + RELATIVE_SLACK);
+}
+
+static double
+inner_product_bound(const VecamCodecQuery *query, const VecamSq8Header *head,
+					const uint8 *code)
+{
+	double		residual = head->residual;
+	double		code_norm = code_norm_above(query->sq8.n, head);
+	double		loss;
+	double		rounding;
+	double		bound;
+
+	loss = (residual * query->norm + code_norm * query->sq8.error) *
+		(1.0 + RELATIVE_SLACK);
+
+	/* <mean, q> here and <x, q> in the operator, |x| <= |mean| + |Y| */
+	rounding = query->margin * query->norm *
+		(2.0 * query->mean_norm + code_norm + residual);
+	bound = -(vecam_sq8_dot_upper(&query->sq8, head, code) +
+			  query->mean_dot + loss + 2.0 * rounding);
+
+	return isfinite(bound) ? bound : -INFINITY;
+}
+
+double
+vecam_codec_bound(const VecamCodecQuery *query, const VecamSq8Header *head,
+				  const uint8 *code)
+{
+	double		distance;
+	double		bound;
+
+	if (query->undefined)
+		return -INFINITY;
+	if (query->metric == VECAM_METRIC_IP)
+	{
+		if (!query->sq8.finite)
+			return -INFINITY;
+		return inner_product_bound(query, head, code);
+	}
+
+	distance = vecam_sq8_lower_bound(&query->sq8, head, code);
+	if (!(distance > 0.0))
+		return 0.0;
+	if (query->metric == VECAM_METRIC_L2)
+		return distance * (1.0 - RELATIVE_SLACK);
+
+	/* the operator's dot product and norms: errors of 1 + 1/2 + 1/2 units */
+	bound = distance * distance / 2.0 * (1.0 - RELATIVE_SLACK) -
+		4.0 * query->margin;
+	return bound > 0.0 ? bound : 0.0;
+}

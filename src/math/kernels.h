@@ -1,0 +1,131 @@
+/*-------------------------------------------------------------------------
+ *
+ * kernels.h
+ *	  Distance kernels and their run-time dispatch.
+ *
+ * Every kernel gives the same bits on every level: integer kernels are exact,
+ * and floating point kernels add into VECAM_LANES double accumulators (element
+ * i goes to lane i mod VECAM_LANES), which are then summed in one fixed order,
+ * without contraction.  So a query gives the same answer whatever CPU runs it,
+ * and index contents do not depend on the machine that wrote them.
+ *
+ * src/math depends on c.h alone: no palloc, no ereport, no buffers.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef VECAM_KERNELS_H
+#define VECAM_KERNELS_H
+
+#include "c.h"
+
+/* Accumulators of a floating point kernel; part of the kernels' definition. */
+#define VECAM_LANES 16
+
+typedef enum VecamSimdLevel
+{
+	VECAM_SIMD_SCALAR,
+	VECAM_SIMD_NEON,
+	VECAM_SIMD_AVX2,			/* AVX2, FMA and POPCNT */
+	VECAM_SIMD_AVX512,			/* AVX-512 F, BW, DQ, VL and VPOPCNTDQ */
+} VecamSimdLevel;
+
+#define VECAM_SIMD_NLEVELS 4
+
+/* dot, |a|^2 and |b|^2 of one pass over two vectors */
+typedef struct VecamCosineTerms
+{
+	double		dot;
+	double		norm2_a;
+	double		norm2_b;
+} VecamCosineTerms;
+
+/*
+ * The kernels of one level.  n counts elements; pointers need only the
+ * alignment of their element type.
+ */
+typedef struct VecamKernels
+{
+	VecamSimdLevel level;
+	const char *name;			/* "scalar", "neon", "avx2", "avx512" */
+
+	/* float4 x float4, accumulated in double */
+	double		(*l2_squared) (int n, const float *a, const float *b);
+	double		(*inner_product) (int n, const float *a, const float *b);
+	double		(*l1) (int n, const float *a, const float *b);
+	VecamCosineTerms (*cosine_terms) (int n, const float *a, const float *b);
+
+	/* sum q[i] * code[i]: float4 query against an 8-bit code, in double */
+	double		(*dot_f32_u8) (int n, const float *q, const uint8 *code);
+
+	/*
+	 * sum q[i] * code[i] in int32.  The caller keeps n * 255 * max|q[i]|
+	 * below 2^31 (see vecam_sq8_query_init).
+	 */
+	int32		(*dot_i16_u8) (int n, const int16 *q, const uint8 *code);
+
+	/* sum a[i] * b[i]; exact for n <= 66,051 */
+	uint32		(*dot_u8_u8) (int n, const uint8 *a, const uint8 *b);
+
+	/* popcount(a & b) and popcount(a ^ b) over n 64-bit words */
+	uint64		(*popcount_and) (int n, const uint64 *a, const uint64 *b);
+	uint64		(*popcount_xor) (int n, const uint64 *a, const uint64 *b);
+
+	/*
+	 * For each of count sketch bit rows of n words, stride words apart:
+	 * sums[r] = sum of k[i] over the set bits i of the row, where the query
+	 * values k[i] = -8 .. 7 are given in two's complement as four consecutive
+	 * bit-planes of n words, least significant first.
+	 */
+	void		(*plane_sums) (int n, const uint64 *planes,
+							   const uint64 *rows, int count, int stride,
+							   int32 *sums);
+
+	/* Negate x[i] where bit i (least significant first) of signs is set. */
+	void		(*flip_signs) (int n, const uint8 *signs, float *x);
+
+	/*
+	 * x := H (scale * x) in float4, with H the unnormalised Hadamard matrix
+	 * of order 2^log2n, as log2n levels of butterflies of distance 1, 2, 4 ..
+	 */
+	void		(*fht) (int log2n, float scale, float *x);
+
+	/*
+	 * (x[i], x[i + h]) := scale * (x[i] + x[i + h], x[i] - x[i + h]) for
+	 * i < n - h, where h = ceil(n / 2), in float4
+	 */
+	void		(*kac) (int n, float scale, float *x);
+} VecamKernels;
+
+/*
+ * The kernels in use: the scalar ones until vecam_kernels_init() or
+ * vecam_kernels_use() chooses others.
+ */
+extern PGDLLIMPORT const VecamKernels *vecam_kernels;
+
+/* kernels.c */
+
+/* Does this build have the level, and can this CPU and its OS run it? */
+extern bool vecam_simd_supported(VecamSimdLevel level);
+
+/* The fastest supported level. */
+extern VecamSimdLevel vecam_simd_best(void);
+
+/* The table of a level, NULL unless vecam_simd_supported(level). */
+extern const VecamKernels *vecam_kernels_for(VecamSimdLevel level);
+
+/* Use a level from now on; one that is not supported means the best one. */
+extern void vecam_kernels_use(VecamSimdLevel level);
+
+/* Use the best level. */
+extern void vecam_kernels_init(void);
+
+/* one table per level, NULL where this build has no such code */
+extern const VecamKernels *vecam_kernels_scalar(void);
+extern const VecamKernels *vecam_kernels_neon(void);
+extern const VecamKernels *vecam_kernels_avx2(void);
+extern const VecamKernels *vecam_kernels_avx512(void);
+
+/* The scalar kernels, which are also the definition of all the others. */
+extern const VecamKernels vecam_scalar_table;
+
+#endif							/* VECAM_KERNELS_H */

@@ -1,0 +1,287 @@
+/*-------------------------------------------------------------------------
+ *
+ * kernels_scalar.c
+ *	  The kernels in portable C: the definition of what every level computes.
+ *
+ * The loops over VECAM_LANES accumulators are written for the compiler's
+ * vectoriser, which keeps the order of operations within each lane.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "c.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "math/kernels.h"
+#include "math/lanes.h"
+
+static double
+scalar_l2_squared(int n, const float *a, const float *b)
+{
+	double		acc[VECAM_LANES] = {0};
+	int			full = n - n % VECAM_LANES;
+	int			i;
+	int			j;
+
+	for (i = 0; i < full; i += VECAM_LANES)
+	{
+		for (j = 0; j < VECAM_LANES; j++)
+		{
+			double		d = (double) a[i + j] - (double) b[i + j];
+
+			acc[j] += d * d;
+		}
+	}
+	for (j = 0; j < n - full; j++)
+	{
+		double		d = (double) a[full + j] - (double) b[full + j];
+
+		acc[j] += d * d;
+	}
+	return vecam_sum_lanes(acc);
+}
+
+static double
+scalar_inner_product(int n, const float *a, const float *b)
+{
+	double		acc[VECAM_LANES] = {0};
+	int			full = n - n % VECAM_LANES;
+	int			i;
+	int			j;
+
+	for (i = 0; i < full; i += VECAM_LANES)
+	{
+		for (j = 0; j < VECAM_LANES; j++)
+			acc[j] += (double) a[i + j] * (double) b[i + j];
+	}
+	for (j = 0; j < n - full; j++)
+		acc[j] += (double) a[full + j] * (double) b[full + j];
+	return vecam_sum_lanes(acc);
+}
+
+static double
+scalar_l1(int n, const float *a, const float *b)
+{
+	double		acc[VECAM_LANES] = {0};
+	int			full = n - n % VECAM_LANES;
+	int			i;
+	int			j;
+
+	for (i = 0; i < full; i += VECAM_LANES)
+	{
+		for (j = 0; j < VECAM_LANES; j++)
+			acc[j] += fabs((double) a[i + j] - (double) b[i + j]);
+	}
+	for (j = 0; j < n - full; j++)
+		acc[j] += fabs((double) a[full + j] - (double) b[full + j]);
+	return vecam_sum_lanes(acc);
+}
+
+static VecamCosineTerms
+scalar_cosine_terms(int n, const float *a, const float *b)
+{
+	double		dot[VECAM_LANES] = {0};
+	double		aa[VECAM_LANES] = {0};
+	double		bb[VECAM_LANES] = {0};
+	int			full = n - n % VECAM_LANES;
+	VecamCosineTerms terms;
+	int			i;
+	int			j;
+
+	for (i = 0; i < n; i += VECAM_LANES)
+	{
+		int			width = i < full ? VECAM_LANES : n - full;
+
+		for (j = 0; j < width; j++)
+		{
+			double		x = a[i + j];
+			double		y = b[i + j];
+
+			dot[j] += x * y;
+			aa[j] += x * x;
+			bb[j] += y * y;
+		}
+	}
+	terms.dot = vecam_sum_lanes(dot);
+	terms.norm2_a = vecam_sum_lanes(aa);
+	terms.norm2_b = vecam_sum_lanes(bb);
+	return terms;
+}
+
+static double
+scalar_dot_f32_u8(int n, const float *q, const uint8 *code)
+{
+	double		acc[VECAM_LANES] = {0};
+	int			full = n - n % VECAM_LANES;
+	int			i;
+	int			j;
+
+	for (i = 0; i < full; i += VECAM_LANES)
+	{
+		for (j = 0; j < VECAM_LANES; j++)
+			acc[j] += (double) q[i + j] * (double) code[i + j];
+	}
+	for (j = 0; j < n - full; j++)
+		acc[j] += (double) q[full + j] * (double) code[full + j];
+	return vecam_sum_lanes(acc);
+}
+
+static int32
+scalar_dot_i16_u8(int n, const int16 *q, const uint8 *code)
+{
+	int32		sum = 0;
+	int			i;
+
+	for (i = 0; i < n; i++)
+		sum += (int32) q[i] * (int32) code[i];
+	return sum;
+}
+
+static uint32
+scalar_dot_u8_u8(int n, const uint8 *a, const uint8 *b)
+{
+	uint32		sum = 0;
+	int			i;
+
+	for (i = 0; i < n; i++)
+		sum += (uint32) a[i] * (uint32) b[i];
+	return sum;
+}
+
+/* without an instruction for it: sums of 2, 4, 8 bits, then of the bytes */
+static inline uint64
+popcount64(uint64 x)
+{
+	x -= (x >> 1) & UINT64CONST(0x5555555555555555);
+	x = (x & UINT64CONST(0x3333333333333333)) +
+		((x >> 2) & UINT64CONST(0x3333333333333333));
+	x = (x + (x >> 4)) & UINT64CONST(0x0F0F0F0F0F0F0F0F);
+	return (x * UINT64CONST(0x0101010101010101)) >> 56;
+}
+
+static uint64
+scalar_popcount_and(int n, const uint64 *a, const uint64 *b)
+{
+	uint64		sum = 0;
+	int			i;
+
+	for (i = 0; i < n; i++)
+		sum += popcount64(a[i] & b[i]);
+	return sum;
+}
+
+static uint64
+scalar_popcount_xor(int n, const uint64 *a, const uint64 *b)
+{
+	uint64		sum = 0;
+	int			i;
+
+	for (i = 0; i < n; i++)
+		sum += popcount64(a[i] ^ b[i]);
+	return sum;
+}
+
+static void
+scalar_plane_sums(int n, const uint64 *planes, const uint64 *rows, int count,
+				  int stride, int32 *sums)
+{
+	int			r;
+	int			w;
+
+	for (r = 0; r < count; r++)
+	{
+		const uint64 *row = rows + (size_t) r * stride;
+		int32		sum = 0;
+
+		for (w = 0; w < n; w++)
+		{
+			sum += (int32) popcount64(row[w] & planes[w]);
+			sum += (int32) popcount64(row[w] & planes[n + w]) * 2;
+			sum += (int32) popcount64(row[w] & planes[2 * n + w]) * 4;
+			sum -= (int32) popcount64(row[w] & planes[3 * n + w]) * 8;
+		}
+		sums[r] = sum;
+	}
+}
+
+static void
+scalar_flip_signs(int n, const uint8 *signs, float *x)
+{
+	int			i;
+
+	for (i = 0; i < n; i++)
+	{
+		uint32		bits;
+
+		memcpy(&bits, &x[i], sizeof(bits));
+		bits ^= (uint32) ((signs[i / 8] >> (i % 8)) & 1) << 31;
+		memcpy(&x[i], &bits, sizeof(bits));
+	}
+}
+
+static void
+scalar_fht(int log2n, float scale, float *x)
+{
+	int			n = 1 << log2n;
+	int			h;
+	int			i;
+	int			j;
+
+	for (i = 0; i < n; i++)
+		x[i] *= scale;
+	for (h = 1; h < n; h *= 2)
+	{
+		for (i = 0; i < n; i += 2 * h)
+		{
+			for (j = i; j < i + h; j++)
+			{
+				float		a = x[j];
+				float		b = x[j + h];
+
+				x[j] = a + b;
+				x[j + h] = a - b;
+			}
+		}
+	}
+}
+
+static void
+scalar_kac(int n, float scale, float *x)
+{
+	int			half = (n + 1) / 2;
+	int			i;
+
+	for (i = 0; i < n - half; i++)
+	{
+		float		a = x[i];
+		float		b = x[i + half];
+
+		x[i] = (a + b) * scale;
+		x[i + half] = (a - b) * scale;
+	}
+}
+
+const VecamKernels vecam_scalar_table = {
+	.level = VECAM_SIMD_SCALAR,
+	.name = "scalar",
+	.l2_squared = scalar_l2_squared,
+	.inner_product = scalar_inner_product,
+	.l1 = scalar_l1,
+	.cosine_terms = scalar_cosine_terms,
+	.dot_f32_u8 = scalar_dot_f32_u8,
+	.dot_i16_u8 = scalar_dot_i16_u8,
+	.dot_u8_u8 = scalar_dot_u8_u8,
+	.popcount_and = scalar_popcount_and,
+	.popcount_xor = scalar_popcount_xor,
+	.plane_sums = scalar_plane_sums,
+	.flip_signs = scalar_flip_signs,
+	.fht = scalar_fht,
+	.kac = scalar_kac,
+};
+
+const VecamKernels *
+vecam_kernels_scalar(void)
+{
+	return &vecam_scalar_table;
+}

@@ -1,0 +1,390 @@
+/*-------------------------------------------------------------------------
+ *
+ * sq8.c
+ *	  8-bit scalar quantisation with the norm of what the code loses.
+ *
+ * Codes and residuals go to disk and decide which rows share a node, so the
+ * encoder has one definition: double arithmetic in VECAM_LANES accumulators,
+ * in plain C without contraction.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "c.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "math/kernels.h"
+#include "math/lanes.h"
+#include "math/sq8.h"
+
+/*
+ * A bound of the relative error of a sum of n non-negative terms in the lanes,
+ * each term off by a few units: n / 16 additions in a lane, 4 across.
+ */
+static inline double
+sum_error(int n)
+{
+	return (n / VECAM_LANES + 16) * DBL_EPSILON;
+}
+
+/* The smallest float4 that is not below x >= 0. */
+static float
+float_up(double x)
+{
+	float		f;
+
+	if (!(x <= FLT_MAX))
+		return INFINITY;
+	f = (float) x;
+	return (double) f < x ? nextafterf(f, INFINITY) : f;
+}
+
+/* The largest finite float4 that is not above x >= 0. */
+static float
+float_down(double x)
+{
+	float		f;
+
+	if (x >= FLT_MAX)
+		return FLT_MAX;
+	f = (float) x;
+	return (double) f > x ? nextafterf(f, 0.0f) : f;
+}
+
+/*
+ * Smallest and largest coordinate; false if any is infinite or NaN.
+ */
+static bool
+find_range(int n, const float *x, float *min, float *max)
+{
+	float		lo[VECAM_LANES];
+	float		hi[VECAM_LANES];
+	float		poison[VECAM_LANES] = {0};
+	int			full = n - n % VECAM_LANES;
+	int			i;
+	int			j;
+
+	for (j = 0; j < VECAM_LANES; j++)
+		lo[j] = hi[j] = x[0];
+	for (i = 0; i < full; i += VECAM_LANES)
+	{
+		for (j = 0; j < VECAM_LANES; j++)
+		{
+			float		v = x[i + j];
+
+			lo[j] = v < lo[j] ? v : lo[j];
+			hi[j] = v > hi[j] ? v : hi[j];
+			/* 0 for every finite number, else NaN */
+			poison[j] += v * 0.0f;
+		}
+	}
+	for (i = full; i < n; i++)
+	{
+		lo[0] = x[i] < lo[0] ? x[i] : lo[0];
+		hi[0] = x[i] > hi[0] ? x[i] : hi[0];
+		poison[0] += x[i] * 0.0f;
+	}
+	for (j = 1; j < VECAM_LANES; j++)
+	{
+		lo[0] = lo[j] < lo[0] ? lo[j] : lo[0];
+		hi[0] = hi[j] > hi[0] ? hi[j] : hi[0];
+		poison[0] += poison[j];
+	}
+	/* no negative zero: headers are compared bit by bit */
+	*min = lo[0] + 0.0f;
+	*max = hi[0] + 0.0f;
+	return poison[0] == 0.0f;
+}
+
+static void
+choose_codes(int n, const float *x, double lo, double delta, uint8 *code)
+{
+	double		inverse = 1.0 / delta;
+	int			i;
+
+	for (i = 0; i < n; i++)
+	{
+		double		t = ((double) x[i] - lo) * inverse + 0.5;
+
+		/* never negative, but the rounding of delta can lead above 255 */
+		code[i] = (uint8) (int) (t < 255.0 ? t : 255.0);
+	}
+}
+
+/*
+ * |x - x~|^2 and |x~|^2, both to the relative error sum_error() apart from the
+ * rounding of x~ itself.
+ */
+static void
+measure_code(int n, const float *x, double lo, double delta,
+			 const uint8 *code, double *loss2, double *norm2)
+{
+	double		loss[VECAM_LANES] = {0};
+	double		norm[VECAM_LANES] = {0};
+	int			full = n - n % VECAM_LANES;
+	int			i;
+	int			j;
+
+	for (i = 0; i < full; i += VECAM_LANES)
+	{
+		for (j = 0; j < VECAM_LANES; j++)
+		{
+			double		v = lo + delta * (double) code[i + j];
+			double		e = (double) x[i + j] - v;
+
+			loss[j] += e * e;
+			norm[j] += v * v;
+		}
+	}
+	for (j = 0; j < n - full; j++)
+	{
+		double		v = lo + delta * (double) code[full + j];
+		double		e = (double) x[full + j] - v;
+
+		loss[j] += e * e;
+		norm[j] += v * v;
+	}
+	*loss2 = vecam_sum_lanes(loss);
+	*norm2 = vecam_sum_lanes(norm);
+}
+
+void
+vecam_sq8_encode(int n, const float *x, double input_error,
+				 VecamSq8Header *head, uint8 *code)
+{
+	float		lo;
+	float		hi;
+	double		loss2;
+	double		norm2;
+	double		residual;
+
+	memset(code, 0, n);
+	if (!find_range(n, x, &lo, &hi))
+	{
+		head->lo = head->delta = head->norm2 = 0.0f;
+		head->residual = INFINITY;
+		return;
+	}
+
+	/* 0 also where the range is too narrow for float4: the residual has it */
+	head->lo = lo;
+	head->delta = (float) (((double) hi - (double) lo) / 255.0);
+	if (head->delta > 0.0f)
+		choose_codes(n, x, lo, head->delta, code);
+	measure_code(n, x, lo, head->delta, code, &loss2, &norm2);
+
+	head->norm2 = float_down(norm2 * (1.0 - sum_error(n)));
+	residual = sqrt(loss2) * (1.0 + sum_error(n)) +
+		4.0 * DBL_EPSILON * sqrt(norm2) + input_error;
+	head->residual = float_up(residual * (1.0 + 4.0 * DBL_EPSILON));
+}
+
+void
+vecam_sq8_decode(int n, const VecamSq8Header *head, const uint8 *code,
+				 float *x)
+{
+	double		lo = head->lo;
+	double		delta = head->delta;
+	int			i;
+
+	for (i = 0; i < n; i++)
+	{
+		double		v = lo + delta * (double) code[i];
+
+		/* the rounding of delta can lead past the largest coordinate */
+		v = v > FLT_MAX ? FLT_MAX : v;
+		x[i] = (float) v;
+	}
+}
+
+/*
+ * The largest |q16| for which a block of products cannot overflow an int32.
+ */
+static int
+query_levels(int n)
+{
+	int			block = Min(n, VECAM_SQ8_BLOCK);
+	int			levels = PG_INT32_MAX / (block * 255);
+
+	return Min(levels, PG_INT16_MAX);
+}
+
+/*
+ * Fill q16 and return |x - q~|^2.  *sum16 and *norm16 get the sum and the
+ * squared norm of q16, both exact.
+ */
+static double
+quantise_query(int n, const float *x, double scale, int16 *q16,
+			   int64 *sum16, int64 *norm16)
+{
+	double		inverse = 1.0 / scale;
+	double		loss[VECAM_LANES] = {0};
+	int			i;
+
+	*sum16 = *norm16 = 0;
+	for (i = 0; i < n; i++)
+	{
+		double		t = (double) x[i] * inverse;
+		int			k = (int) (t + (t < 0.0 ? -0.5 : 0.5));
+		double		e = (double) x[i] - scale * (double) k;
+
+		q16[i] = (int16) k;
+		*sum16 += k;
+		*norm16 += k * k;
+		loss[i % VECAM_LANES] += e * e;
+	}
+	return vecam_sum_lanes(loss);
+}
+
+void
+vecam_sq8_query_init(VecamSq8Query *query, int n, const float *x,
+					 double input_error, int16 *q16)
+{
+	float		lo;
+	float		hi;
+	double		largest;
+	double		loss2 = 0.0;
+	int64		sum16 = 0;
+	int64		norm16 = 0;
+
+	memset(query, 0, sizeof(VecamSq8Query));
+	memset(q16, 0, n * sizeof(int16));
+	query->n = n;
+	query->q16 = q16;
+	query->finite = find_range(n, x, &lo, &hi) && isfinite(input_error);
+	if (!query->finite)
+		return;
+
+	largest = Max(-(double) lo, (double) hi);
+	if (largest > 0.0)
+	{
+		query->scale = largest / query_levels(n);
+		loss2 = quantise_query(n, x, query->scale, q16, &sum16, &norm16);
+	}
+	query->sum = query->scale * (double) sum16;
+	query->norm2 = query->scale * query->scale * (double) norm16;
+	query->error = sqrt(loss2) * (1.0 + sum_error(n)) +
+		4.0 * DBL_EPSILON * sqrt(query->norm2) + input_error;
+	query->error *= 1.0 + 4.0 * DBL_EPSILON;
+}
+
+/* sum q16[i] * code[i] */
+static int64
+integer_dot(int n, const int16 *q16, const uint8 *code)
+{
+	const VecamKernels *kernels = vecam_kernels;
+	int64		sum = 0;
+	int			i;
+
+	for (i = 0; i < n; i += VECAM_SQ8_BLOCK)
+		sum += kernels->dot_i16_u8(Min(n - i, VECAM_SQ8_BLOCK),
+								   q16 + i, code + i);
+	return sum;
+}
+
+/*
+ * <x~, q~> = lo * sum(q~) + delta * scale * sum(q16 * code); *magnitude gets
+ * the sum of the terms' absolute values, to which the rounding errors relate.
+ */
+static double
+split_dot(const VecamSq8Query *query, const VecamSq8Header *head,
+		  const uint8 *code, double *magnitude)
+{
+	double		offset = (double) head->lo * query->sum;
+	double		product = (double) head->delta * query->scale *
+		(double) integer_dot(query->n, query->q16, code);
+
+	*magnitude = fabs(offset) + fabs(product);
+	return offset + product;
+}
+
+double
+vecam_sq8_dot(const VecamSq8Query *query, const VecamSq8Header *head,
+			  const uint8 *code)
+{
+	double		magnitude;
+
+	return split_dot(query, head, code, &magnitude);
+}
+
+double
+vecam_sq8_dot_upper(const VecamSq8Query *query, const VecamSq8Header *head,
+					const uint8 *code)
+{
+	double		magnitude;
+	double		dot = split_dot(query, head, code, &magnitude);
+
+	return dot + 8.0 * DBL_EPSILON * magnitude;
+}
+
+double
+vecam_sq8_distance2(const VecamSq8Query *query, const VecamSq8Header *head,
+					const uint8 *code)
+{
+	double		magnitude;
+	double		dot = split_dot(query, head, code, &magnitude);
+	double		norms = (double) head->norm2 + query->norm2;
+	double		d2 = norms - 2.0 * dot -
+		16.0 * DBL_EPSILON * (norms + 2.0 * magnitude);
+
+	return d2 > 0.0 ? d2 : 0.0;
+}
+
+double
+vecam_sq8_lower_bound(const VecamSq8Query *query, const VecamSq8Header *head,
+					  const uint8 *code)
+{
+	double		distance;
+	double		bound;
+
+	if (!query->finite || !(head->residual <= FLT_MAX))
+		return -INFINITY;
+
+	/*
+	 * The rounding of the root and of the subtractions is relative to the
+	 * root, and so small that the allowance in distance2 covers it too.
+	 */
+	distance = sqrt(vecam_sq8_distance2(query, head, code));
+	bound = distance - (double) head->residual - query->error;
+	return bound > 0.0 ? bound : 0.0;
+}
+
+uint32
+vecam_sq8_code_sum(int n, const uint8 *code)
+{
+	uint32		sum = 0;
+	int			i;
+
+	for (i = 0; i < n; i++)
+		sum += code[i];
+	return sum;
+}
+
+double
+vecam_sq8_sums_distance2(int n, const VecamSq8Header *ha, const uint8 *a,
+						 uint32 sum_a, const VecamSq8Header *hb,
+						 const uint8 *b, uint32 sum_b)
+{
+	double		lo_a = ha->lo;
+	double		lo_b = hb->lo;
+	double		delta_a = ha->delta;
+	double		delta_b = hb->delta;
+	double		codes = (double) vecam_kernels->dot_u8_u8(n, a, b);
+	double		dot;
+	double		d2;
+
+	dot = n * lo_a * lo_b + lo_a * delta_b * sum_b + lo_b * delta_a * sum_a +
+		delta_a * delta_b * codes;
+	d2 = (double) ha->norm2 + (double) hb->norm2 - 2.0 * dot;
+	return d2 > 0.0 ? d2 : 0.0;
+}
+
+double
+vecam_sq8_code_distance2(int n, const VecamSq8Header *ha, const uint8 *a,
+						 const VecamSq8Header *hb, const uint8 *b)
+{
+	return vecam_sq8_sums_distance2(n, ha, a, vecam_sq8_code_sum(n, a),
+									hb, b, vecam_sq8_code_sum(n, b));
+}

@@ -1,0 +1,218 @@
+/*-------------------------------------------------------------------------
+ *
+ * meta.c
+ *	  The meta page, and the copy of it that a backend keeps.
+ *
+ * What the meta page says of the index's shape never changes after the build,
+ * so a backend keeps it, with the rotation and the mean that it implies, in
+ * the relation cache entry.  What does change (the list roots) is read anew by
+ * every operation: one page access.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "page/meta.h"
+#include "storage/bufmgr.h"
+#include "utils/rel.h"
+
+/* Offset of the head's payload in a growing slot: the code or extent blocks. */
+#define PAYLOAD sizeof(VecamGrowingEntry)
+
+/*
+ * Describe a new, empty index.
+ */
+void
+vecam_meta_init(VecamMetaPageData *meta, int dims, VecamMetric metric,
+				VecamKind kind, int m, int ef_construction, uint64 seed)
+{
+	Size		inline_size = PAYLOAD + TYPEALIGN(sizeof(uint32), dims);
+
+	memset(meta, 0, sizeof(*meta));
+	meta->magic = VECAM_MAGIC;
+	meta->version = VECAM_VERSION;
+	meta->seed = seed;
+	meta->dims = dims;
+	meta->metric = metric;
+	meta->kind = kind;
+	meta->m = m;
+	meta->ef_construction = ef_construction;
+	meta->mean = InvalidBlockNumber;
+
+	if (VECAM_SLOTS_PER_PAGE(inline_size) > 0)
+		meta->growing_size = inline_size;
+	else
+	{
+		meta->nextents = (dims + VECAM_PAGE_CAPACITY - 1) / VECAM_PAGE_CAPACITY;
+		meta->growing_size = PAYLOAD + meta->nextents * sizeof(BlockNumber);
+		Assert(meta->nextents <= VECAM_MAX_EXTENTS);
+	}
+
+	for (int i = 0; i < VECAM_NLISTS; i++)
+	{
+		meta->lists[i].head = InvalidBlockNumber;
+		meta->lists[i].target = InvalidBlockNumber;
+	}
+}
+
+/*
+ * Write the meta page into an image that the caller owns.
+ */
+void
+vecam_meta_fill_page(Page page, const VecamMetaPageData *meta)
+{
+	vecam_page_init(page, VECAM_PAGE_META);
+	memcpy(VecamPageGetMeta(page), meta, sizeof(*meta));
+	vecam_page_set_used(page, sizeof(*meta));
+}
+
+/* The shape must be one that vecam_meta_init makes (INV-2). */
+static void
+check_shape(Relation index, const VecamMetaPageData *meta)
+{
+	VecamMetaPageData expected;
+
+	if (meta->dims < 1 || meta->dims > VECAM_MAX_DIMS ||
+		meta->metric > VECAM_METRIC_IP || meta->kind > VECAM_KIND_HNSW)
+		vecam_corrupt(index, VECAM_META_BLKNO,
+					  "%u dimensions, metric %u, kind %u",
+					  meta->dims, meta->metric, meta->kind);
+
+	vecam_meta_init(&expected, meta->dims, meta->metric, meta->kind, 0, 0, 0);
+	if (meta->growing_size != expected.growing_size ||
+		meta->nextents != expected.nextents)
+		vecam_corrupt(index, VECAM_META_BLKNO,
+					  "growing entries of %u bytes and %u extents for %u dimensions",
+					  meta->growing_size, meta->nextents, meta->dims);
+}
+
+/*
+ * The contents of the meta page in a buffer that the caller has locked; errors
+ * out unless it is a meta page of a version that this code reads.
+ */
+VecamMetaPageData *
+vecam_meta_of_buffer(Relation index, Buffer buf)
+{
+	Page		page = BufferGetPage(buf);
+	VecamMetaPageData *meta;
+
+	if (PageIsNew(page) || !vecam_page_is(index, buf, VECAM_PAGE_META))
+		vecam_corrupt(index, VECAM_META_BLKNO, "not a meta page");
+
+	meta = VecamPageGetMeta(page);
+	if (meta->magic != VECAM_MAGIC)
+		vecam_corrupt(index, VECAM_META_BLKNO, "magic number %08X", meta->magic);
+	if (meta->version != VECAM_VERSION)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("index \"%s\" has format version %u, but this vecam reads version %u",
+						RelationGetRelationName(index), meta->version,
+						VECAM_VERSION),
+				 errhint("Please REINDEX it.")));
+	check_shape(index, meta);
+	return meta;
+}
+
+/*
+ * Copy the meta page.  Takes and drops a share lock on it.
+ */
+void
+vecam_meta_read(Relation index, VecamMetaPageData *meta)
+{
+	Buffer		buf = ReadBuffer(index, VECAM_META_BLKNO);
+
+	LockBuffer(buf, BUFFER_LOCK_SHARE);
+	*meta = *vecam_meta_of_buffer(index, buf);
+	UnlockReleaseBuffer(buf);
+}
+
+/* Copy a chunk, so that its pointers lead into the copy. */
+static VecamIndex *
+copy_index(const VecamIndex *from, MemoryContext context)
+{
+	VecamIndex *ix = MemoryContextAlloc(context, from->size);
+	const char *base = (const char *) from;
+
+	memcpy(ix, from, from->size);
+	if (from->codec.mean)
+		ix->codec.mean = (float *)
+			((char *) ix + ((const char *) from->codec.mean - base));
+	ix->codec.rotation.signs = (uint8 *)
+		((char *) ix + ((const char *) from->codec.rotation.signs - base));
+	return ix;
+}
+
+/*
+ * Make the backend's view of an index from its meta page and mean (dims
+ * float4; NULL exactly if the meta page names none), as one chunk in the
+ * current memory context.
+ */
+VecamIndex *
+vecam_index_build(const VecamMetaPageData *meta, const float *mean)
+{
+	int			dims = meta->dims;
+	Size		mean_size = mean ? MAXALIGN(sizeof(float) * dims) : 0;
+	Size		size = MAXALIGN(sizeof(VecamIndex)) + mean_size +
+		VECAM_ROTATION_SIGN_BYTES(dims);
+	VecamIndex *ix = palloc0(size);
+	char	   *tail = (char *) ix + MAXALIGN(sizeof(VecamIndex));
+	uint8	   *signs = (uint8 *) tail + mean_size;
+
+	ix->size = size;
+	ix->meta = *meta;
+	if (mean)
+		memcpy(tail, mean, sizeof(float) * dims);
+	vecam_rotation_signs(dims, meta->seed, signs);
+	vecam_codec_init(&ix->codec, dims, meta->metric,
+					 mean ? (float *) tail : NULL, signs);
+	return ix;
+}
+
+/* Build the view and keep a copy in the relation cache entry. */
+static VecamIndex *
+load_index(Relation index, const VecamMetaPageData *meta)
+{
+	VecamIndex *ix;
+	float	   *mean = NULL;
+
+	if (BlockNumberIsValid(meta->mean))
+	{
+		mean = palloc(sizeof(float) * meta->dims);
+		vecam_mean_read(index, meta->mean, meta->dims, mean);
+	}
+	ix = vecam_index_build(meta, mean);
+	if (mean)
+		pfree(mean);
+
+	/* reading the mean may have processed an invalidation */
+	if (index->rd_amcache)
+		pfree(index->rd_amcache);
+	index->rd_amcache = copy_index(ix, index->rd_indexcxt);
+	return ix;
+}
+
+/*
+ * The backend's view of the index, as one chunk in the current memory context,
+ * with list roots as they are now.  Takes and drops a share lock on the meta
+ * page.
+ *
+ * A copy, because the relation cache may drop its own at any moment when it
+ * processes invalidations.
+ */
+VecamIndex *
+vecam_index_open(Relation index)
+{
+	VecamMetaPageData meta;
+	VecamIndex *ix;
+
+	vecam_meta_read(index, &meta);
+
+	if (index->rd_amcache == NULL ||
+		((VecamIndex *) index->rd_amcache)->meta.seed != meta.seed ||
+		((VecamIndex *) index->rd_amcache)->meta.mean != meta.mean)
+		return load_index(index, &meta);
+
+	ix = copy_index(index->rd_amcache, CurrentMemoryContext);
+	memcpy(ix->meta.lists, meta.lists, sizeof(meta.lists));
+	return ix;
+}

@@ -1,0 +1,521 @@
+/*-------------------------------------------------------------------------
+ *
+ * pagelist.c
+ *	  Lists of slot pages, kept in directory pages.
+ *
+ * A directory page holds up to 2,034 block numbers; directory pages form a
+ * chain that the meta page roots.  They are never freed, and an entry keeps
+ * its place, so a walk may stop anywhere and go on later without a lock; what
+ * it must expect is that a page has left the list, or the whole kind, since it
+ * read the number.  (A chain through the slot pages themselves would break
+ * under a reader that stands on a page which is freed, and could not be
+ * prefetched.)
+ *
+ * Locks: meta page, then directory pages in chain order, then slot pages.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/generic_xlog.h"
+#include "executor/instrument.h"
+#include "miscadmin.h"
+#include "page/pagelist.h"
+#include "page/slots.h"
+#include "storage/bufmgr.h"
+#include "utils/rel.h"
+
+/* Pages asked for ahead of a walk that misses the cache. */
+#define PREFETCH_MAX 64
+
+/*
+ * Make the page an empty directory page, the ordinal-th of its list.
+ */
+void
+vecam_directory_init(Page page, VecamList list, uint32 ordinal)
+{
+	VecamDirectoryPage *dir;
+
+	vecam_page_init(page, VECAM_PAGE_DIRECTORY);
+	dir = VecamPageGetDirectory(page);
+	dir->list = list;
+	dir->ordinal = ordinal;
+	for (int i = 0; i < VECAM_NEWEST_PAGES; i++)
+		dir->newest[i] = InvalidBlockNumber;
+	vecam_page_set_used(page, offsetof(VecamDirectoryPage, blocks));
+}
+
+/* The place for another entry, or -1 if the page is full. */
+static int
+find_place(const VecamDirectoryPage *dir)
+{
+	if (dir->nblocks < VECAM_DIRECTORY_CAPACITY)
+		return dir->nblocks;
+	for (int i = 0; i < dir->nblocks; i++)
+	{
+		if (!BlockNumberIsValid(dir->blocks[i]))
+			return i;
+	}
+	return -1;
+}
+
+/*
+ * Add a block to a directory page image; false if the page is full.  New
+ * entries go to the end while there is room, so that a walk under way sees
+ * them; holes are filled after that.
+ */
+bool
+vecam_directory_put(Page page, BlockNumber blkno)
+{
+	VecamDirectoryPage *dir = VecamPageGetDirectory(page);
+	int			place = find_place(dir);
+
+	if (place < 0)
+		return false;
+	if (place == dir->nblocks)
+		vecam_page_set_used(page, offsetof(VecamDirectoryPage, blocks) +
+							sizeof(BlockNumber) * ++dir->nblocks);
+	dir->blocks[place] = blkno;
+	memmove(dir->newest + 1, dir->newest,
+			sizeof(BlockNumber) * (VECAM_NEWEST_PAGES - 1));
+	dir->newest[0] = blkno;
+	return true;
+}
+
+/* Could vecam_directory_put add to this page? */
+static bool
+directory_has_room(Page page)
+{
+	return find_place(VecamPageGetDirectory(page)) >= 0;
+}
+
+/*
+ * Lock a directory page of the list.
+ */
+static Buffer
+read_directory(Relation index, BlockNumber blkno, VecamList list, int lockmode)
+{
+	Buffer		buf;
+
+	if (blkno >= RelationGetNumberOfBlocks(index))
+		vecam_corrupt(index, blkno, "directory page beyond the end");
+	buf = ReadBuffer(index, blkno);
+	LockBuffer(buf, lockmode);
+	if (!vecam_page_is(index, buf, VECAM_PAGE_DIRECTORY) ||
+		VecamPageGetDirectory(BufferGetPage(buf))->list != list)
+		vecam_corrupt(index, blkno, "not a directory page of list %d", list);
+	return buf;
+}
+
+/* Every entry must be a block of the relation, which only grows. */
+static void
+check_entries(VecamListWalk *walk)
+{
+	BlockNumber nblocks = RelationGetNumberOfBlocks(walk->index);
+
+	for (int i = 0; i < walk->nblocks; i++)
+	{
+		BlockNumber blkno = walk->blocks[i];
+
+		if (BlockNumberIsValid(blkno) &&
+			(blkno == VECAM_META_BLKNO || blkno >= nblocks))
+			vecam_corrupt(walk->index, walk->directory,
+						  "entry for block %u of %u", blkno, nblocks);
+	}
+}
+
+/* Copy a directory page into the walk. */
+static void
+load_directory(VecamListWalk *walk, BlockNumber blkno)
+{
+	Buffer		buf = read_directory(walk->index, blkno, walk->list,
+									 BUFFER_LOCK_SHARE);
+	Page		page = BufferGetPage(buf);
+	VecamDirectoryPage *dir = VecamPageGetDirectory(page);
+	uint32		ordinal = dir->ordinal;
+
+	walk->directory = blkno;
+	walk->next = VecamPageGetOpaque(page)->next;
+	walk->nblocks = dir->nblocks;
+	memcpy(walk->blocks, dir->blocks, sizeof(BlockNumber) * dir->nblocks);
+	UnlockReleaseBuffer(buf);
+
+	if (ordinal != walk->ordinal)
+		vecam_corrupt(walk->index, blkno, "directory page %u, not %u",
+					  ordinal, walk->ordinal);
+	check_entries(walk);
+}
+
+/*
+ * Start a walk over the list as the meta page roots it.
+ */
+void
+vecam_list_begin(VecamListWalk *walk, Relation index,
+				 const VecamMetaPageData *meta, VecamList list)
+{
+	walk->index = index;
+	walk->list = list;
+	walk->root = meta->lists[list].head;
+	walk->directory = InvalidBlockNumber;
+	walk->next = walk->root;
+	walk->ordinal = 0;
+	walk->position = 0;
+	walk->nblocks = 0;
+	walk->prefetched = 0;
+	walk->distance = 0;
+	walk->reads = pgBufferUsage.shared_blks_read;
+}
+
+/*
+ * Ask the operating system for pages ahead, but only while the walk misses
+ * the cache: looking a cached page up costs more than it saves.
+ */
+static void
+prefetch_ahead(VecamListWalk *walk)
+{
+	if (pgBufferUsage.shared_blks_read != walk->reads)
+	{
+		walk->reads = pgBufferUsage.shared_blks_read;
+		walk->distance = Min(PREFETCH_MAX, Max(4, walk->distance * 2));
+	}
+	else if (walk->distance > 0)
+		walk->distance--;
+
+	walk->prefetched = Max(walk->prefetched, walk->position);
+	while (walk->prefetched < walk->nblocks &&
+		   walk->prefetched < walk->position + walk->distance)
+	{
+		BlockNumber blkno = walk->blocks[walk->prefetched++];
+
+		if (BlockNumberIsValid(blkno))
+			PrefetchBuffer(walk->index, MAIN_FORKNUM, blkno);
+	}
+}
+
+/* Load the next directory page, or what has been added to the last one. */
+static bool
+load_more(VecamListWalk *walk)
+{
+	BlockNumber last = walk->directory;
+
+	if (BlockNumberIsValid(last))
+	{
+		load_directory(walk, last);
+		if (walk->position < walk->nblocks)
+			return true;
+	}
+	if (!BlockNumberIsValid(walk->next))
+		return false;
+	if (BlockNumberIsValid(last))
+		walk->ordinal++;
+	load_directory(walk, walk->next);
+	walk->position = 0;
+	walk->prefetched = 0;
+	return true;
+}
+
+/*
+ * The next page of the list, or InvalidBlockNumber at the end.  Pages added
+ * while the walk goes on are seen.  The page may have left the list meanwhile:
+ * the caller tests it under its lock.  Takes and drops a share lock on a
+ * directory page now and then.
+ */
+BlockNumber
+vecam_list_next(VecamListWalk *walk)
+{
+	for (;;)
+	{
+		while (walk->position < walk->nblocks)
+		{
+			BlockNumber blkno = walk->blocks[walk->position++];
+
+			if (BlockNumberIsValid(blkno))
+			{
+				prefetch_ahead(walk);
+				return blkno;
+			}
+		}
+		if (!load_more(walk))
+			return InvalidBlockNumber;
+	}
+}
+
+/*
+ * Add the new page to the list's first directory page, creating that.  The
+ * meta page is locked exclusively and says that the list is empty.
+ *
+ * WAL: meta, directory, slot page.
+ */
+static void
+start_list(Relation index, Buffer meta_buf, Buffer dir_buf, Buffer buf,
+		   VecamList list, int slot_size)
+{
+	GenericXLogState *state = GenericXLogStart(index);
+	Page		meta_page = GenericXLogRegisterBuffer(state, meta_buf, 0);
+	Page		dir_page = GenericXLogRegisterBuffer(state, dir_buf,
+													 GENERIC_XLOG_FULL_IMAGE);
+	Page		page = GenericXLogRegisterBuffer(state, buf,
+												 GENERIC_XLOG_FULL_IMAGE);
+	VecamListRoot *root = &VecamPageGetMeta(meta_page)->lists[list];
+
+	root->head = root->target = BufferGetBlockNumber(dir_buf);
+	vecam_directory_init(dir_page, list, 0);
+	vecam_directory_put(dir_page, BufferGetBlockNumber(buf));
+	vecam_slots_init(page, list, slot_size);
+	GenericXLogFinish(state);
+}
+
+/*
+ * Add the new page to a directory page that has room.
+ *
+ * WAL: directory, slot page.
+ */
+static void
+extend_list(Relation index, Buffer dir_buf, Buffer buf,
+			VecamList list, int slot_size)
+{
+	GenericXLogState *state = GenericXLogStart(index);
+	Page		dir_page = GenericXLogRegisterBuffer(state, dir_buf, 0);
+	Page		page = GenericXLogRegisterBuffer(state, buf,
+												 GENERIC_XLOG_FULL_IMAGE);
+
+	vecam_directory_put(dir_page, BufferGetBlockNumber(buf));
+	vecam_slots_init(page, list, slot_size);
+	GenericXLogFinish(state);
+}
+
+/*
+ * Add the new page to a directory page that has room, and let further pages be
+ * added there.
+ *
+ * WAL: meta, directory, slot page.
+ */
+static void
+retarget_list(Relation index, Buffer meta_buf, Buffer dir_buf, Buffer buf,
+			  VecamList list, int slot_size)
+{
+	GenericXLogState *state = GenericXLogStart(index);
+	Page		meta_page = GenericXLogRegisterBuffer(state, meta_buf, 0);
+	Page		dir_page = GenericXLogRegisterBuffer(state, dir_buf, 0);
+	Page		page = GenericXLogRegisterBuffer(state, buf,
+												 GENERIC_XLOG_FULL_IMAGE);
+
+	VecamPageGetMeta(meta_page)->lists[list].target =
+		BufferGetBlockNumber(dir_buf);
+	vecam_directory_put(dir_page, BufferGetBlockNumber(buf));
+	vecam_slots_init(page, list, slot_size);
+	GenericXLogFinish(state);
+}
+
+/*
+ * Add the new page to a new directory page behind the last one, and let
+ * further pages be added there.
+ *
+ * WAL: meta, last directory, new directory, slot page.
+ */
+static void
+extend_chain(Relation index, Buffer meta_buf, Buffer last_buf, Buffer dir_buf,
+			 Buffer buf, VecamList list, int slot_size)
+{
+	GenericXLogState *state = GenericXLogStart(index);
+	Page		meta_page = GenericXLogRegisterBuffer(state, meta_buf, 0);
+	Page		last_page = GenericXLogRegisterBuffer(state, last_buf, 0);
+	Page		dir_page = GenericXLogRegisterBuffer(state, dir_buf,
+													 GENERIC_XLOG_FULL_IMAGE);
+	Page		page = GenericXLogRegisterBuffer(state, buf,
+												 GENERIC_XLOG_FULL_IMAGE);
+
+	VecamPageGetMeta(meta_page)->lists[list].target =
+		BufferGetBlockNumber(dir_buf);
+	VecamPageGetOpaque(last_page)->next = BufferGetBlockNumber(dir_buf);
+	vecam_directory_init(dir_page, list,
+						 VecamPageGetDirectory(last_page)->ordinal + 1);
+	vecam_directory_put(dir_page, BufferGetBlockNumber(buf));
+	vecam_slots_init(page, list, slot_size);
+	GenericXLogFinish(state);
+}
+
+/*
+ * The first directory page of the chain with room, or else the last one,
+ * exclusively locked; *has_room says which.
+ */
+static Buffer
+find_directory(Relation index, BlockNumber head, VecamList list, bool *has_room)
+{
+	BlockNumber blkno = head;
+
+	for (uint32 ordinal = 0;; ordinal++)
+	{
+		Buffer		buf = read_directory(index, blkno, list,
+										 BUFFER_LOCK_EXCLUSIVE);
+		Page		page = BufferGetPage(buf);
+		BlockNumber next = VecamPageGetOpaque(page)->next;
+
+		if (VecamPageGetDirectory(page)->ordinal != ordinal)
+			vecam_corrupt(index, blkno, "directory page %u, not %u",
+						  VecamPageGetDirectory(page)->ordinal, ordinal);
+		*has_room = directory_has_room(page);
+		if (*has_room || !BlockNumberIsValid(next))
+			return buf;
+		UnlockReleaseBuffer(buf);
+		blkno = next;
+	}
+}
+
+/*
+ * The directory page that pages are added to is full, or there is none: find
+ * one with room, or make one.  Happens once in some 2,000 pages.  `buf` is the
+ * new slot page, exclusively locked, as is `dir_buf`, a free page; true if
+ * that has become a directory page.
+ */
+static bool
+grow_directory(Relation index, Buffer dir_buf, Buffer buf,
+			   VecamList list, int slot_size)
+{
+	Buffer		meta_buf = ReadBuffer(index, VECAM_META_BLKNO);
+	BlockNumber head;
+	bool		has_room = false;
+
+	LockBuffer(meta_buf, BUFFER_LOCK_EXCLUSIVE);
+	head = vecam_meta_of_buffer(index, meta_buf)->lists[list].head;
+
+	if (!BlockNumberIsValid(head))
+		start_list(index, meta_buf, dir_buf, buf, list, slot_size);
+	else
+	{
+		Buffer		found_buf = find_directory(index, head, list, &has_room);
+
+		if (has_room)
+			retarget_list(index, meta_buf, found_buf, buf, list, slot_size);
+		else
+			extend_chain(index, meta_buf, found_buf, dir_buf, buf, list,
+						 slot_size);
+		UnlockReleaseBuffer(found_buf);
+	}
+	UnlockReleaseBuffer(meta_buf);
+	return !has_room;
+}
+
+/*
+ * Try to add the new slot page to the directory page that takes additions.
+ * `buf` is the slot page, exclusively locked.
+ */
+static bool
+add_to_target(Relation index, Buffer buf, VecamList list, int slot_size)
+{
+	VecamMetaPageData meta;
+	Buffer		dir_buf;
+	bool		done = false;
+
+	vecam_meta_read(index, &meta);
+	if (!BlockNumberIsValid(meta.lists[list].target))
+		return false;
+
+	dir_buf = read_directory(index, meta.lists[list].target, list,
+							 BUFFER_LOCK_EXCLUSIVE);
+	if (directory_has_room(BufferGetPage(dir_buf)))
+	{
+		extend_list(index, dir_buf, buf, list, slot_size);
+		done = true;
+	}
+	UnlockReleaseBuffer(dir_buf);
+	return done;
+}
+
+/*
+ * Add an empty slot page to the list.  Returns it exclusively locked.  The
+ * caller holds no content lock but of unlinked pages.
+ */
+Buffer
+vecam_list_add_page(Relation index, VecamList list, int slot_size)
+{
+	Buffer		buf = vecam_alloc_page(index);
+	Buffer		dir_buf;
+	BlockNumber dir_blkno;
+	bool		used;
+
+	if (add_to_target(index, buf, list, slot_size))
+		return buf;
+
+	dir_buf = vecam_alloc_page(index);
+	dir_blkno = BufferGetBlockNumber(dir_buf);
+	used = grow_directory(index, dir_buf, buf, list, slot_size);
+	UnlockReleaseBuffer(dir_buf);
+	if (!used)
+		vecam_record_free_page(index, dir_blkno);
+	return buf;
+}
+
+/*
+ * The pages that joined the list last, as far as the directory page that takes
+ * additions tells, into blocks[VECAM_NEWEST_PAGES]; returns how many.
+ */
+int
+vecam_list_newest_pages(Relation index, VecamList list, BlockNumber *blocks)
+{
+	VecamMetaPageData meta;
+	VecamDirectoryPage *dir;
+	Buffer		buf;
+	BlockNumber nblocks = RelationGetNumberOfBlocks(index);
+	int			n = 0;
+
+	vecam_meta_read(index, &meta);
+	if (!BlockNumberIsValid(meta.lists[list].target))
+		return 0;
+
+	buf = read_directory(index, meta.lists[list].target, list,
+						 BUFFER_LOCK_SHARE);
+	dir = VecamPageGetDirectory(BufferGetPage(buf));
+	for (int i = 0; i < VECAM_NEWEST_PAGES; i++)
+	{
+		/* pages added since nblocks was read are somebody else's to fill */
+		if (dir->newest[i] < nblocks)
+			blocks[n++] = dir->newest[i];
+	}
+	UnlockReleaseBuffer(buf);
+	return n;
+}
+
+/*
+ * Take a slot page without rows out of its list and make it a free page;
+ * `directory` is the directory page that names it.  Returns false if it has
+ * rows by now.
+ *
+ * WAL: directory, slot page.
+ */
+bool
+vecam_list_remove_page(Relation index, BlockNumber directory, BlockNumber blkno)
+{
+	Buffer		dir_buf = ReadBuffer(index, directory);
+	Buffer		buf = ReadBuffer(index, blkno);
+	VecamDirectoryPage *dir;
+	bool		removed = false;
+
+	LockBuffer(dir_buf, BUFFER_LOCK_EXCLUSIVE);
+	LockBuffer(buf, BUFFER_LOCK_EXCLUSIVE);
+
+	dir = VecamPageGetDirectory(BufferGetPage(dir_buf));
+	if (vecam_page_is(index, dir_buf, VECAM_PAGE_DIRECTORY) &&
+		vecam_slots_are_of(index, buf, dir->list) &&
+		VecamPageGetSlots(BufferGetPage(buf))->nlive == 0)
+	{
+		int			i = 0;
+
+		while (i < dir->nblocks && dir->blocks[i] != blkno)
+			i++;
+		if (i < dir->nblocks)
+		{
+			GenericXLogState *state = GenericXLogStart(index);
+			Page		dir_page = GenericXLogRegisterBuffer(state, dir_buf, 0);
+			Page		page = GenericXLogRegisterBuffer(state, buf, 0);
+
+			VecamPageGetDirectory(dir_page)->blocks[i] = InvalidBlockNumber;
+			vecam_page_free(page);
+			GenericXLogFinish(state);
+			removed = true;
+		}
+	}
+	UnlockReleaseBuffer(buf);
+	UnlockReleaseBuffer(dir_buf);
+	return removed;
+}

@@ -1,0 +1,88 @@
+/*-------------------------------------------------------------------------
+ *
+ * vecam.c
+ *	  Loading the module, and its settings.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "am/am.h"
+#include "compat.h"
+#include "fmgr.h"
+#include "math/kernels.h"
+#include "utils/guc.h"
+#include "vecam.h"
+
+PG_MODULE_MAGIC;
+
+/* vecam.simd = auto: whatever this CPU does best */
+#define SIMD_AUTO (-1)
+
+int			vecam_scan_mem = 65536;
+int			vecam_build_seed = 1;
+
+static int	simd_setting = SIMD_AUTO;
+
+static const struct config_enum_entry simd_values[] = {
+	{"auto", SIMD_AUTO, false},
+	{"scalar", VECAM_SIMD_SCALAR, false},
+	{"neon", VECAM_SIMD_NEON, false},
+	{"avx2", VECAM_SIMD_AVX2, false},
+	{"avx512", VECAM_SIMD_AVX512, false},
+	{NULL, 0, false}
+};
+
+void		_PG_init(void);
+
+static bool
+check_simd(int *newval, void **extra, GucSource source)
+{
+	if (*newval == SIMD_AUTO || vecam_simd_supported(*newval))
+		return true;
+	GUC_check_errdetail("This CPU or this build does not have these instructions.");
+	return false;
+}
+
+static void
+assign_simd(int newval, void *extra)
+{
+	vecam_kernels_use(newval == SIMD_AUTO ? vecam_simd_best() :
+					  (VecamSimdLevel) newval);
+}
+
+static void
+define_settings(void)
+{
+	DefineCustomEnumVariable("vecam.simd",
+							 "Sets the instructions that distance computations use.",
+							 "All give the same results.",
+							 &simd_setting, SIMD_AUTO, simd_values,
+							 PGC_USERSET, 0, check_simd, assign_simd, NULL);
+	DefineCustomIntVariable("vecam.scan_mem",
+							"Sets the memory that one index scan may use for its candidates.",
+							"A scan that runs out of it goes through the index again.",
+							&vecam_scan_mem, 65536, 64, MAX_KILOBYTES,
+							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("vecam.build_seed",
+							"Sets the seed of the random choices that an index build makes.",
+							"Equal data and seed give equal index contents.",
+							&vecam_build_seed, 1, 0, INT_MAX,
+							PGC_USERSET, 0, NULL, NULL, NULL);
+	MarkGUCPrefixReserved("vecam");
+}
+
+void
+_PG_init(void)
+{
+	int			version = atoi(GetConfigOption("server_version_num", false, false));
+
+	if (!vecam_server_is_safe(version))
+		ereport(WARNING,
+				(errmsg("vecam indexes are not crash-safe on this release of PostgreSQL"),
+				 errhint("Upgrade to the newest minor release.")));
+
+	vecam_kernels_use(vecam_simd_best());
+	define_settings();
+	vecam_options_init();
+}
