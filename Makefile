@@ -7,8 +7,14 @@ PGFILEDESC = "vecam - vector type and index access method"
 
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
 
-REGRESS = vector_type vector_functions vector_casts vector_aggregates vector_btree
+REGRESS = vector_type vector_functions vector_casts vector_aggregates vector_btree \
+	vecam_security vecam_setup vecam_am vecam_graph vecam_ddl vecam_plan \
+	vecam_errors
 REGRESS_OPTS = --load-extension=vecam
+
+ISOLATION = insert-scan vacuum-scan row-locks serializable \
+	create-index-concurrently reindex-concurrently
+ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=vecam
 
 TAP_TESTS = 1
 PROVE_TESTS ?= $(sort $(wildcard test/t/*.pl))
@@ -28,3 +34,7 @@ include $(PGXS)
 
 # The portable kernels are written for the auto-vectoriser.
 src/math/%.o: CFLAGS += $(CFLAGS_VECTORIZE) -O3
+src/math/%.o: CFLAGS += $(CFLAGS_VECTORIZE) -O3
+
+# A header changed: build all again, which takes seconds.
+$(OBJS): $(wildcard $(srcdir)/src/*.h $(srcdir)/src/*/*.h)

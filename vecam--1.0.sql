@@ -293,6 +293,7 @@ CREATE OPERATOR CLASS vector_cosine_ops
 CREATE FUNCTION vecam_stats(
 	index regclass,
 	OUT kind text,
+	OUT has_graph boolean,
 	OUT metric text,
 	OUT dimensions integer,
 	OUT format_version integer,
@@ -300,11 +301,27 @@ CREATE FUNCTION vecam_stats(
 	OUT has_mean boolean,
 	OUT rows bigint,
 	OUT growing_rows bigint,
+	OUT graph_rows bigint,
 	OUT undefined_rows bigint,
 	OUT null_rows bigint,
 	OUT free_slots bigint,
+	OUT m integer,
+	OUT m0 integer,
+	OUT ef_construction integer,
+	OUT sketch_bits integer,
+	OUT bytes_per_node integer,
+	OUT nodes_per_page integer,
+	OUT live_nodes bigint,
+	OUT deleted_nodes bigint,
+	OUT free_nodes bigint,
+	OUT level_distribution bigint[],
+	OUT average_edges double precision,
+	OUT entry_level integer,
+	OUT entry_points bigint,
 	OUT pages bigint,
 	OUT growing_pages bigint,
+	OUT node_pages bigint,
+	OUT entry_pages bigint,
 	OUT tid_pages bigint,
 	OUT directory_pages bigint,
 	OUT extent_pages bigint,
@@ -312,6 +329,9 @@ CREATE FUNCTION vecam_stats(
 	OUT bytes_per_growing_entry integer,
 	OUT bytes_per_row double precision)
 	AS 'MODULE_PATHNAME' LANGUAGE C STRICT PARALLEL RESTRICTED;
+
+CREATE FUNCTION vecam_seal(index regclass) RETURNS bigint
+	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
 CREATE FUNCTION vecam_last_search(
 	OUT nodes_visited bigint,

@@ -142,10 +142,14 @@ class Truth:
 
     def slack(self, query):
         """How far two computations of the border's distance may differ."""
-        scale = 1.0
-        if self.metric != "cosine":
-            scale = abs(self.distances[query, -1])
-        return self.tolerance * max(scale, 1e-30)
+        if self.metric == "cosine":
+            return self.tolerance
+        if self.metric == "l2":
+            return self.tolerance * self.distances[query, -1]
+        # An inner product near zero has the rounding of its large terms.
+        border = self.base[self.neighbours[query, -1]].astype(np.float64)
+        return self.tolerance * (np.linalg.norm(border) *
+                                 np.linalg.norm(self.queries[query].astype(np.float64)))
 
     def recalled(self, query, ids):
         """How many answers are as near as the K-th true neighbour."""
@@ -421,11 +425,15 @@ def write_json(results, cursor):
     folder = os.path.join(HERE, "results")
     os.makedirs(folder, exist_ok=True)
     date = datetime.date.today().isoformat()
-    with open(os.path.join(folder, f"{date}-recall.json"), "w") as f:
+    name, number = f"{date}-recall.json", 1
+    while os.path.exists(os.path.join(folder, name)):
+        number += 1
+        name = f"{date}-recall-{number}.json"
+    with open(os.path.join(folder, name), "w") as f:
         json.dump({"date": date, "machine": machine(),
                    "server": server_facts(cursor), "results": results}, f, indent=1)
         f.write("\n")
-    print(f"\nwritten: bench/results/{date}-recall.json")
+    print(f"\nwritten: bench/results/{name}")
 
 
 def failures(results):
@@ -438,12 +446,8 @@ def failures(results):
             yield f"{r['set']}: answers out of order"
 
 
-def main():
-    args = parse_arguments()
-    sets = choose_sets(args)
-    if args.check:
-        return
-
+def measure(sets, args):
+    """All sets on the server that bench/recall.sh started."""
     def connect():
         connection = psycopg2.connect(host=args.host, port=args.port,
                                       user=args.user, dbname="postgres")
@@ -465,6 +469,17 @@ def main():
     failed = list(failures(results))
     if failed:
         raise SystemExit("\n".join(failed))
+
+
+def main():
+    args = parse_arguments()
+    sets = choose_sets(args)
+    if args.check:
+        return
+    try:
+        measure(sets, args)
+    except psycopg2.Error as error:
+        raise SystemExit(f"the server said: {error}")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ APT="apt-get -o DPkg::Lock::Timeout=300 -qq"
 missing_tools()
 {
 	find_pg || echo postgresql
-	have gcc || echo gcc
+	# gcc alone only recommends the headers of the C library.
+	echo '#include <stdio.h>' | gcc -E -x c - > /dev/null 2>&1 || echo gcc libc6-dev
 	have make || echo make
 	have prove && perl -MIPC::Run -e 1 2> /dev/null || echo libipc-run-perl perl
 	"$PYTHON" -c 'import numpy' 2> /dev/null || echo python3-numpy

@@ -8,6 +8,9 @@
 
 VECAM_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
+# PostgreSQL's programs complain of a current folder they cannot read.
+[ -r . ] || cd /
+
 # Debian's own python3 is the one that its numpy and psycopg2 belong to.
 PYTHON=${PYTHON:-/usr/bin/python3}
 

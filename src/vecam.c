@@ -22,7 +22,19 @@ PG_MODULE_MAGIC;
 int			vecam_scan_mem = 65536;
 int			vecam_build_seed = 1;
 
+int			vecam_ef_search = 0;
+double		vecam_recall = 0.98;
+bool		vecam_recall_is_set = false;
+int			vecam_scan_order = VECAM_ORDER_STRICT;
+int			vecam_max_scan_tuples = -1;
+
 static int	simd_setting = SIMD_AUTO;
+
+static const struct config_enum_entry order_values[] = {
+	{"strict", VECAM_ORDER_STRICT, false},
+	{"relaxed", VECAM_ORDER_RELAXED, false},
+	{NULL, 0, false}
+};
 
 static const struct config_enum_entry simd_values[] = {
 	{"auto", SIMD_AUTO, false},
@@ -51,6 +63,48 @@ assign_simd(int newval, void *extra)
 					  (VecamSimdLevel) newval);
 }
 
+/* Remember whether somebody has set it: else the index's option counts. */
+static bool
+check_recall(double *newval, void **extra, GucSource source)
+{
+	bool	   *is_set = malloc(sizeof(bool));
+
+	if (is_set == NULL)
+		return false;
+	*is_set = source > PGC_S_DYNAMIC_DEFAULT;
+	*extra = is_set;
+	return true;
+}
+
+static void
+assign_recall(double newval, void *extra)
+{
+	vecam_recall_is_set = *(bool *) extra;
+}
+
+static void
+define_search_settings(void)
+{
+	DefineCustomIntVariable("vecam.ef_search",
+							"Sets the look-ahead of graph searches.",
+							"0 takes it from the index's ef_search, or from the wanted recall.",
+							&vecam_ef_search, 0, 0, 10000,
+							PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomRealVariable("vecam.recall",
+							 "Sets the recall that graph searches aim at.",
+							 NULL, &vecam_recall, 0.98, 0.5, 1.0,
+							 PGC_USERSET, 0, check_recall, assign_recall, NULL);
+	DefineCustomEnumVariable("vecam.scan_order",
+							 "Sets whether rows that a graph search finds too late are dropped or returned late.",
+							 NULL, &vecam_scan_order, VECAM_ORDER_STRICT,
+							 order_values, PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("vecam.max_scan_tuples",
+							"Sets the number of rows that one index scan returns at most.",
+							"-1 means no limit.",
+							&vecam_max_scan_tuples, -1, -1, INT_MAX,
+							PGC_USERSET, 0, NULL, NULL, NULL);
+}
+
 static void
 define_settings(void)
 {
@@ -69,6 +123,7 @@ define_settings(void)
 							"Equal data and seed give equal index contents.",
 							&vecam_build_seed, 1, 0, INT_MAX,
 							PGC_USERSET, 0, NULL, NULL, NULL);
+	define_search_settings();
 	MarkGUCPrefixReserved("vecam");
 }
 

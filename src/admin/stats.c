@@ -9,11 +9,13 @@
 
 #include "admin/admin.h"
 #include "am/am.h"
+#include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "math/kernels.h"
 #include "miscadmin.h"
 #include "page/slots.h"
 #include "storage/bufmgr.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(vecam_stats);
@@ -25,12 +27,33 @@ typedef struct IndexSurvey
 	int64		pages[VECAM_NPAGEKINDS];	/* all-zero pages count as free */
 	int64		rows[VECAM_NLISTS];
 	int64		free_slots[VECAM_NLISTS];
+	int64		nodes[VECAM_NODE_MOVED + 1];	/* by state */
+	int64		node_rows;
+	int64		edges;			/* of live nodes */
+	int64		levels[256];	/* live nodes by level */
 } IndexSurvey;
+
+/* Count the nodes of a page. */
+static void
+survey_nodes(const VecamNodeLayout *nl, Page page, IndexSurvey *survey)
+{
+	for (int slot = 0; slot < nl->per_page; slot++)
+	{
+		VecamNodeHeader *node = vecam_node_at(nl, page, slot);
+
+		survey->nodes[Min(node->state, VECAM_NODE_MOVED)]++;
+		if (node->state != VECAM_NODE_LIVE)
+			continue;
+		survey->node_rows += node->ntids;
+		survey->edges += node->degree;
+		survey->levels[node->level]++;
+	}
+}
 
 /* Count one page.  Takes and drops a share lock. */
 static void
-survey_page(Relation index, BlockNumber blkno, BufferAccessStrategy strategy,
-			IndexSurvey *survey)
+survey_page(Relation index, const VecamIndex *ix, BlockNumber blkno,
+			BufferAccessStrategy strategy, IndexSurvey *survey)
 {
 	Buffer		buf = ReadBufferExtended(index, MAIN_FORKNUM, blkno, RBM_NORMAL,
 										 strategy);
@@ -44,10 +67,18 @@ survey_page(Relation index, BlockNumber blkno, BufferAccessStrategy strategy,
 		kind = VecamPageGetOpaque(page)->kind;
 	}
 	survey->pages[kind]++;
-	if (kind == VECAM_PAGE_GROWING || kind == VECAM_PAGE_TIDS)
+	if (kind == VECAM_PAGE_NODE)
+	{
+		vecam_node_page_check(index, blkno, page, &ix->nodes);
+		survey_nodes(&ix->nodes, page, survey);
+	}
+	if (kind == VECAM_PAGE_GROWING || kind == VECAM_PAGE_TIDS ||
+		kind == VECAM_PAGE_ENTRY)
 	{
 		VecamSlotPage *slots = VecamPageGetSlots(page);
 
+		if (slots->list == VECAM_LIST_OVERFLOW)
+			survey->node_rows += vecam_slots_count_rows(page);
 		survey->rows[slots->list] += slots->nlive;
 		survey->free_slots[slots->list] += slots->nslots - slots->nlive;
 	}
@@ -55,7 +86,7 @@ survey_page(Relation index, BlockNumber blkno, BufferAccessStrategy strategy,
 }
 
 static BlockNumber
-survey_index(Relation index, IndexSurvey *survey)
+survey_index(Relation index, const VecamIndex *ix, IndexSurvey *survey)
 {
 	BufferAccessStrategy strategy = GetAccessStrategy(BAS_BULKREAD);
 	BlockNumber nblocks = RelationGetNumberOfBlocks(index);
@@ -64,7 +95,7 @@ survey_index(Relation index, IndexSurvey *survey)
 	for (BlockNumber blkno = 0; blkno < nblocks; blkno++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		survey_page(index, blkno, strategy, survey);
+		survey_page(index, ix, blkno, strategy, survey);
 	}
 	FreeAccessStrategy(strategy);
 	return nblocks;
@@ -113,6 +144,23 @@ make_row(FunctionCallInfo fcinfo, Datum *values, int nvalues)
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
 }
 
+/* Live nodes by level, from 0 to the highest in use, as bigint[]. */
+static Datum
+level_array(const IndexSurvey *survey)
+{
+	Datum		elements[256];
+	int			n = 0;
+
+	for (int level = 0; level < 256; level++)
+	{
+		elements[level] = Int64GetDatum(survey->levels[level]);
+		if (survey->levels[level] > 0)
+			n = level + 1;
+	}
+	return PointerGetDatum(construct_array(elements, n, INT8OID, sizeof(int64),
+										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
 /*
  * vecam_stats(index regclass): what the index holds.  Reads all its pages.
  */
@@ -120,36 +168,54 @@ Datum
 vecam_stats(PG_FUNCTION_ARGS)
 {
 	Relation	index = vecam_admin_open(PG_GETARG_OID(0));
-	VecamMetaPageData meta;
-	IndexSurvey survey;
-	BlockNumber nblocks;
-	int64		rows = 0;
-	Datum		values[19];
+	VecamIndex *ix = vecam_index_open(index);
+	const VecamMetaPageData *meta = &ix->meta;
+	const VecamNodeLayout *nl = &ix->nodes;
+	IndexSurvey *survey = palloc(sizeof(IndexSurvey));
+	BlockNumber nblocks = survey_index(index, ix, survey);
+	int64		live = survey->nodes[VECAM_NODE_LIVE];
+	int64		rows = survey->node_rows;
+	Datum		values[36];
 	int			n = 0;
 
-	vecam_meta_read(index, &meta);
-	nblocks = survey_index(index, &survey);
-	for (int i = 0; i < VECAM_NLISTS; i++)
-		rows += survey.rows[i];
+	for (int i = 0; i < VECAM_NROWLISTS; i++)
+		rows += survey->rows[i];
 
-	values[n++] = CStringGetTextDatum(kind_name(meta.kind));
-	values[n++] = CStringGetTextDatum(metric_name(meta.metric));
-	values[n++] = Int32GetDatum(meta.dims);
-	values[n++] = Int32GetDatum(meta.version);
-	values[n++] = Int64GetDatum((int64) meta.seed);
-	values[n++] = BoolGetDatum(BlockNumberIsValid(meta.mean));
+	values[n++] = CStringGetTextDatum(kind_name(meta->kind));
+	values[n++] = BoolGetDatum(meta->has_graph);
+	values[n++] = CStringGetTextDatum(metric_name(meta->metric));
+	values[n++] = Int32GetDatum(meta->dims);
+	values[n++] = Int32GetDatum(meta->version);
+	values[n++] = Int64GetDatum((int64) meta->seed);
+	values[n++] = BoolGetDatum(BlockNumberIsValid(meta->mean));
 	values[n++] = Int64GetDatum(rows);
-	values[n++] = Int64GetDatum(survey.rows[VECAM_LIST_GROWING]);
-	values[n++] = Int64GetDatum(survey.rows[VECAM_LIST_UNDEFINED]);
-	values[n++] = Int64GetDatum(survey.rows[VECAM_LIST_NULL]);
-	values[n++] = Int64GetDatum(survey.free_slots[VECAM_LIST_GROWING]);
+	values[n++] = Int64GetDatum(survey->rows[VECAM_LIST_GROWING]);
+	values[n++] = Int64GetDatum(survey->node_rows);
+	values[n++] = Int64GetDatum(survey->rows[VECAM_LIST_UNDEFINED]);
+	values[n++] = Int64GetDatum(survey->rows[VECAM_LIST_NULL]);
+	values[n++] = Int64GetDatum(survey->free_slots[VECAM_LIST_GROWING]);
+	values[n++] = Int32GetDatum(meta->m);
+	values[n++] = Int32GetDatum(nl->m0);
+	values[n++] = Int32GetDatum(meta->ef_construction);
+	values[n++] = Int32GetDatum(nl->sketch.dims * nl->sketch.bits);
+	values[n++] = Int32GetDatum(nl->node_size);
+	values[n++] = Int32GetDatum(nl->per_page);
+	values[n++] = Int64GetDatum(live);
+	values[n++] = Int64GetDatum(survey->nodes[VECAM_NODE_DEAD]);
+	values[n++] = Int64GetDatum(survey->nodes[VECAM_NODE_FREE]);
+	values[n++] = level_array(survey);
+	values[n++] = Float8GetDatum(live > 0 ? (double) survey->edges / live : 0);
+	values[n++] = Int32GetDatum(meta->entry_level);
+	values[n++] = Int64GetDatum(survey->rows[VECAM_LIST_ENTRIES]);
 	values[n++] = Int64GetDatum(nblocks);
-	values[n++] = Int64GetDatum(survey.pages[VECAM_PAGE_GROWING]);
-	values[n++] = Int64GetDatum(survey.pages[VECAM_PAGE_TIDS]);
-	values[n++] = Int64GetDatum(survey.pages[VECAM_PAGE_DIRECTORY]);
-	values[n++] = Int64GetDatum(survey.pages[VECAM_PAGE_EXTENT]);
-	values[n++] = Int64GetDatum(survey.pages[VECAM_PAGE_FREE]);
-	values[n++] = Int32GetDatum(meta.growing_size);
+	values[n++] = Int64GetDatum(survey->pages[VECAM_PAGE_GROWING]);
+	values[n++] = Int64GetDatum(survey->pages[VECAM_PAGE_NODE]);
+	values[n++] = Int64GetDatum(survey->pages[VECAM_PAGE_ENTRY]);
+	values[n++] = Int64GetDatum(survey->pages[VECAM_PAGE_TIDS]);
+	values[n++] = Int64GetDatum(survey->pages[VECAM_PAGE_DIRECTORY]);
+	values[n++] = Int64GetDatum(survey->pages[VECAM_PAGE_EXTENT]);
+	values[n++] = Int64GetDatum(survey->pages[VECAM_PAGE_FREE]);
+	values[n++] = Int32GetDatum(meta->growing_size);
 	values[n++] = Float8GetDatum(rows > 0 ? (double) nblocks * BLCKSZ / rows : 0);
 	Assert(n == lengthof(values));
 

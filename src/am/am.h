@@ -78,6 +78,9 @@ extern const float *vecam_checked_components(const VecamOpclass *opclass,
 extern void vecam_options_init(void);
 extern bytea *vecam_options(Datum reloptions, bool validate);
 extern VecamOptions vecam_options_of(Relation index);
+extern int	vecam_lookahead(Relation index);
+extern bool vecam_wants_seal(Relation index, const VecamIndex *ix,
+							 int64 growing_rows, int factor);
 
 /* scan.c */
 extern IndexScanDesc vecam_beginscan(Relation index, int nkeys, int norderbys);

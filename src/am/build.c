@@ -3,9 +3,9 @@
  * build.c
  *	  Building an index: ambuild and ambuildempty.
  *
- * Pages are filled in memory and written once, through shared buffers, without
- * WAL; at the end the whole relation is logged.  A crash before that leaves an
- * index that no catalog row names.
+ * Pages are made in memory as far as maintenance_work_mem goes, then in shared
+ * buffers, without WAL; at the end the whole relation is logged.  A crash
+ * before that leaves an index that no catalog row names.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,7 +21,11 @@
 #include "flat/growing.h"
 #include "math/kernels.h"
 #include "miscadmin.h"
+#include "graph/graph.h"
+#include "graph/tids.h"
+#include "page/listwriter.h"
 #include "page/pagelist.h"
+#include "page/slots.h"
 #include "pgstat.h"
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"
@@ -34,34 +38,39 @@
  */
 #define SAMPLE_BLOCKS 256
 
+/* Inner product: room for rows longer than any of the sample. */
+#define MAX_NORM_FACTOR 1.25
+
 /* Phases in pg_stat_progress_create_index, after "initializing" (1). */
 #define PHASE_SAMPLE	2
 #define PHASE_LOAD		3
 #define PHASE_WRITE		4
 
-/* A list while it is built: the page being filled, and the blocks written. */
-typedef struct BuildList
-{
-	PGAlignedBlock page;
-	bool		filling;
-	BlockNumber *blocks;
-	Size		nblocks;
-	Size		allocated;
-} BuildList;
-
 typedef struct BuildState
 {
 	Relation	index;
 	const VecamOpclass *opclass;
-	MemoryContext scratch;		/* reset for every row */
+	VecamOptions options;
+	MemoryContext context;		/* of the build */
+	MemoryContext scratch;		/* reset for every row of the table */
+	MemoryContext link_scratch; /* reset for every row that is linked */
 	VecamMetaPageData meta;
 	VecamIndex *ix;
 	VecamRow	row;
-	BuildList	lists[VECAM_NLISTS];
+	VecamStore	store;
+	VecamListWriter lists[VECAM_NLISTS];
 	int64		tuples;
+	int64		coded;			/* rows with a code */
 
-	/* for the mean */
+	/* once there is a graph */
+	bool		has_graph;
+	VecamGraph	graph;
+	VecamEntrySet entries;
+	VecamLink	link;
+
+	/* of the sample */
 	double	   *sum;
+	double		max_norm2;
 	int64		nsampled;
 } BuildState;
 
@@ -86,92 +95,156 @@ init_meta(Relation index, const VecamOpclass *opclass, VecamMetaPageData *meta)
 {
 	VecamOptions options = vecam_options_of(index);
 
-	if (options.kind == VECAM_KIND_HNSW)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("kind \"hnsw\" is not supported by this version of vecam"),
-				 errhint("Use kind \"flat\" or \"auto\".")));
 	vecam_meta_init(meta, column_dimensions(index), opclass->metric,
 					options.kind, options.m, options.ef_construction,
-					vecam_build_seed);
+					options.sketch_bits, vecam_build_seed);
 }
 
-/* Write a page image to a new block of the index; returns its number. */
-static BlockNumber
-write_page(Relation index, Page image)
-{
-	Buffer		buf = vecam_alloc_page(index);
-	BlockNumber blkno = BufferGetBlockNumber(buf);
-
-	memcpy(BufferGetPage(buf), image, BLCKSZ);
-	MarkBufferDirty(buf);
-	UnlockReleaseBuffer(buf);
-	return blkno;
-}
-
-/* Write the page that is being filled. */
+/* Write the code of a long row to extent pages; their numbers go to blocks. */
 static void
-flush_list(BuildState *state, VecamList list)
+write_extents(BuildState *state, const uint8 *code, BlockNumber *blocks)
 {
-	BuildList  *bl = &state->lists[list];
+	for (int i = 0; i < state->meta.nextents; i++)
+		blocks[i] = vecam_extent_write(&state->store,
+									   code + (Size) i * VECAM_PAGE_CAPACITY,
+									   vecam_extent_bytes(state->meta.dims, i),
+									   InvalidBlockNumber);
+}
 
-	if (!bl->filling)
+/* Add a row to its list. */
+static void
+add_to_list(BuildState *state, VecamRow *row)
+{
+	BlockNumber blkno;
+	int			slot;
+
+	if (row->list == VECAM_LIST_GROWING && state->meta.nextents > 0)
+	{
+		BlockNumber blocks[VECAM_MAX_EXTENTS];
+
+		write_extents(state, row->code, blocks);
+		memcpy(VecamGrowingPayload(row->slot.growing), blocks,
+			   sizeof(BlockNumber) * state->meta.nextents);
+	}
+	vecam_writer_put(&state->lists[row->list], row->slot.bytes, &blkno, &slot);
+}
+
+/* Link a row; add_to_graph cares for the memory. */
+static void
+link_row(BuildState *state, ItemPointer tid, const VecamSq8Header *head,
+		 const uint8 *code, const BlockNumber *blocks)
+{
+	VecamGraph *graph = &state->graph;
+	VecamLink  *link = &state->link;
+	BlockNumber written[VECAM_MAX_EXTENTS];
+	VecamHit   *equal;
+
+	vecam_link_prepare(link, graph, head, code, code, state->meta.ef_construction);
+	equal = &link->hits[0];
+	if (link->is_equal &&
+		vecam_node_add_tid(graph, equal->ref, equal->generation,
+						   head->residual, tid, NULL))
 		return;
-	if (bl->nblocks == bl->allocated)
+	if (link->is_equal)
+		vecam_link_choose(link, graph);
+
+	if (state->meta.nextents > 0)
 	{
-		bl->allocated = Max(1024, bl->allocated * 2);
-		if (bl->blocks)
-			bl->blocks = repalloc_huge(bl->blocks,
-									   sizeof(BlockNumber) * bl->allocated);
-		else
-			bl->blocks = palloc(sizeof(BlockNumber) * bl->allocated);
+		if (blocks == NULL)
+			write_extents(state, code, written);
+		link->payload = (const uint8 *) (blocks ? blocks : written);
 	}
-	bl->blocks[bl->nblocks++] = write_page(state->index, (Page) bl->page.data);
-	bl->filling = false;
+	vecam_link_reserve_slot(graph);
+	vecam_link_write_node(link, graph, VECAM_NODE_LIVE, tid, NULL);
+	vecam_link_neighbours(link, graph);
+	vecam_entries_add(&state->entries, state->ix, link->ref, link->generation,
+					  link->level, link->point.extra, link->point.y);
 }
 
-/* Write the code of a long row to extent pages and name them in its slot. */
+/*
+ * Link a row into the graph.  `blocks` names the extent pages of its code, or
+ * is NULL if they are not written yet.
+ */
 static void
-write_extents(BuildState *state, VecamRow *row)
+add_to_graph(BuildState *state, ItemPointer tid, const VecamSq8Header *head,
+			 const uint8 *code, const BlockNumber *blocks)
 {
-	BlockNumber blocks[VECAM_MAX_EXTENTS];
-	PGAlignedBlock page;
-	int			nextents = state->meta.nextents;
+	MemoryContext old = MemoryContextSwitchTo(state->link_scratch);
 
-	for (int i = 0; i < nextents; i++)
+	link_row(state, tid, head, code, blocks);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(state->link_scratch);
+}
+
+static void
+start_graph(BuildState *state)
+{
+	MemoryContext old = MemoryContextSwitchTo(state->context);
+
+	state->has_graph = true;
+	state->graph.store = &state->store;
+	state->graph.ix = state->ix;
+	state->graph.entries = &state->entries;
+	state->graph.chunks = &state->lists[VECAM_LIST_OVERFLOW];
+	state->graph.target = InvalidBlockNumber;
+	vecam_entries_init(&state->entries, state->ix, 0);
+	vecam_link_alloc(&state->link, state->ix);
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * kind = auto has met more rows than it searches flat: link those that are in
+ * the growing list, and free its pages.
+ */
+static void
+link_growing_rows(BuildState *state)
+{
+	VecamListWriter *writer = &state->lists[VECAM_LIST_GROWING];
+	PGAlignedBlock copy;
+	VecamSlotPage *slots = VecamPageGetSlots((Page) copy.data);
+	uint8	   *code = palloc(state->meta.dims);
+
+	start_graph(state);
+	for (Size i = 0; i < writer->nblocks; i++)
 	{
-		Size		bytes = vecam_extent_bytes(state->meta.dims, i);
+		vecam_store_take_page(&state->store, writer->blocks[i],
+							  (Page) copy.data);
+		for (int slot = 0; slot < slots->nslots; slot++)
+		{
+			VecamGrowingEntry *entry = (VecamGrowingEntry *)
+				vecam_slot(slots, slot);
+			const uint8 *payload = VecamGrowingPayload(entry);
+			BlockNumber blocks[VECAM_MAX_EXTENTS];
 
-		vecam_page_init((Page) page.data, VECAM_PAGE_EXTENT);
-		memcpy(PageGetContents((Page) page.data),
-			   row->code + (Size) i * VECAM_PAGE_CAPACITY, bytes);
-		vecam_page_set_used((Page) page.data, bytes);
-		blocks[i] = write_page(state->index, (Page) page.data);
+			CHECK_FOR_INTERRUPTS();
+			memcpy(blocks, payload, sizeof(BlockNumber) * state->meta.nextents);
+			vecam_extents_read(&state->store, state->ix, payload, code);
+			add_to_graph(state, &entry->tid, &entry->sq8, code,
+						 state->meta.nextents > 0 ? blocks : NULL);
+		}
 	}
-	memcpy(VecamGrowingPayload(row->slot.growing), blocks,
-		   sizeof(BlockNumber) * nextents);
+	writer->nblocks = 0;
+	writer->full = true;
+	pfree(code);
 }
 
 static void
 add_row(BuildState *state, VecamRow *row)
 {
-	BuildList  *bl = &state->lists[row->list];
-	Page		page = (Page) bl->page.data;
-	int			slot;
-
-	if (row->list == VECAM_LIST_GROWING && state->meta.nextents > 0)
-		write_extents(state, row);
-
-	if (!bl->filling)
+	if (row->list != VECAM_LIST_GROWING)
 	{
-		vecam_slots_init(page, row->list,
-						 vecam_slot_size(&state->meta, row->list));
-		bl->filling = true;
+		add_to_list(state, row);
+		return;
 	}
-	slot = vecam_slots_find_free(VecamPageGetSlots(page));
-	vecam_slots_put(page, slot, row->slot.bytes);
-	if (vecam_slots_find_free(VecamPageGetSlots(page)) < 0)
-		flush_list(state, row->list);
+	state->coded++;
+	if (!state->has_graph && state->options.kind == VECAM_KIND_AUTO &&
+		state->coded > state->options.flat_threshold)
+		link_growing_rows(state);
+	if (state->has_graph)
+		add_to_graph(state, &row->slot.tid->tid, &row->slot.growing->sq8,
+					 row->code, NULL);
+	else
+		add_to_list(state, row);
 }
 
 static void
@@ -187,9 +260,8 @@ build_callback(Relation index, ItemPointer tid, Datum *values, bool *isnull,
 		x = vecam_checked_components(state->opclass, values[0],
 									 state->meta.dims);
 	vecam_row_form(&state->row, state->ix, tid, x);
-	MemoryContextSwitchTo(old);
-
 	add_row(state, &state->row);
+	MemoryContextSwitchTo(old);
 	MemoryContextReset(state->scratch);
 	pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE,
 								 ++state->tuples);
@@ -203,6 +275,7 @@ sample_callback(Relation index, ItemPointer tid, Datum *values, bool *isnull,
 	BuildState *state = arg;
 	MemoryContext old = MemoryContextSwitchTo(state->scratch);
 	double		scale = 1;
+	double		norm2;
 	const float *x;
 	int			dims = state->meta.dims;
 
@@ -210,8 +283,10 @@ sample_callback(Relation index, ItemPointer tid, Datum *values, bool *isnull,
 	if (!isnull[0])
 	{
 		x = vecam_checked_components(state->opclass, values[0], dims);
+		norm2 = vecam_kernels->inner_product(dims, x, x);
+		state->max_norm2 = Max(state->max_norm2, norm2);
 		if (state->meta.metric == VECAM_METRIC_COSINE)
-			scale = sqrt(vecam_kernels->inner_product(dims, x, x));
+			scale = sqrt(norm2);
 		if (scale > 0)
 		{
 			for (int i = 0; i < dims; i++)
@@ -253,65 +328,64 @@ sample_mean(BuildState *state, Relation heap, IndexInfo *info)
 	return mean;
 }
 
-/* Write the directory pages of a list, last first, and root them. */
-static void
-write_directory(BuildState *state, VecamList list)
-{
-	BuildList  *bl = &state->lists[list];
-	VecamListRoot *root = &state->meta.lists[list];
-	Size		npages = (bl->nblocks + VECAM_DIRECTORY_CAPACITY - 1) /
-		VECAM_DIRECTORY_CAPACITY;
-	PGAlignedBlock image;
-	Page		page = (Page) image.data;
-
-	for (Size p = npages; p-- > 0;)
-	{
-		Size		first = p * VECAM_DIRECTORY_CAPACITY;
-		Size		end = Min(first + VECAM_DIRECTORY_CAPACITY, bl->nblocks);
-
-		vecam_directory_init(page, list, p);
-		VecamPageGetOpaque(page)->next = root->head;
-		for (Size i = first; i < end; i++)
-			vecam_directory_put(page, bl->blocks[i]);
-		root->head = write_page(state->index, page);
-		if (!BlockNumberIsValid(root->target))
-			root->target = root->head;
-	}
-}
-
 /* Reserve the meta page's block; its contents come last. */
 static void
-reserve_meta_page(Relation index)
+reserve_meta_page(BuildState *state)
 {
-	PGAlignedBlock image;
+	VecamPin	pin;
+	VecamChange change;
 
-	memset(image.data, 0, BLCKSZ);
-	if (write_page(index, (Page) image.data) != VECAM_META_BLKNO)
+	vecam_store_alloc(&state->store, &pin);
+	if (pin.blkno != VECAM_META_BLKNO)
 		elog(ERROR, "index \"%s\" already contains data",
-			 RelationGetRelationName(index));
+			 RelationGetRelationName(state->index));
+	vecam_change_start(&change, &state->store);
+	vecam_meta_fill_page(vecam_change_page(&change, &pin, true), &state->meta);
+	vecam_change_finish(&change);
+	vecam_store_unpin(&state->store, &pin);
 }
 
 static void
-write_meta_page(Relation index, const VecamMetaPageData *meta)
+write_meta_page(BuildState *state)
 {
-	Buffer		buf = ReadBuffer(index, VECAM_META_BLKNO);
+	VecamPin	pin;
+	VecamChange change;
 
-	LockBuffer(buf, BUFFER_LOCK_EXCLUSIVE);
-	vecam_meta_fill_page(BufferGetPage(buf), meta);
-	MarkBufferDirty(buf);
-	UnlockReleaseBuffer(buf);
+	vecam_store_pin(&state->store, VECAM_META_BLKNO, BUFFER_LOCK_EXCLUSIVE,
+					&pin);
+	vecam_change_start(&change, &state->store);
+	vecam_meta_fill_page(vecam_change_page(&change, &pin, true), &state->meta);
+	vecam_change_finish(&change);
+	vecam_store_unpin(&state->store, &pin);
 }
 
-/* Write what is left in memory, then the directories and the meta page. */
+static void
+write_entries(BuildState *state)
+{
+	for (int i = 0; i < state->entries.n; i++)
+	{
+		char	   *slot = vecam_entry_slot(&state->entries, state->ix, i);
+		BlockNumber blkno;
+		int			slotno;
+
+		vecam_writer_put(&state->lists[VECAM_LIST_ENTRIES], slot, &blkno,
+						 &slotno);
+		pfree(slot);
+	}
+	state->meta.has_graph = true;
+	state->meta.entry_level = state->entries.level;
+}
+
+/* Write the entry points, the directories and the meta page. */
 static void
 finish_pages(BuildState *state)
 {
+	if (state->has_graph)
+		write_entries(state);
 	for (VecamList list = 0; list < VECAM_NLISTS; list++)
-	{
-		flush_list(state, list);
-		write_directory(state, list);
-	}
-	write_meta_page(state->index, &state->meta);
+		vecam_writer_finish(&state->lists[list], &state->meta.lists[list]);
+	write_meta_page(state);
+	vecam_store_spill(&state->store);
 }
 
 static void
@@ -326,14 +400,19 @@ prepare_build(BuildState *state, Relation heap, IndexInfo *info)
 {
 	float	   *mean;
 
-	reserve_meta_page(state->index);
+	reserve_meta_page(state);
 	set_phase(PHASE_SAMPLE);
 	mean = sample_mean(state, heap, info);
 	if (mean)
-		state->meta.mean = vecam_mean_write(state->index, state->meta.dims,
+		state->meta.mean = vecam_mean_write(&state->store, state->meta.dims,
 											mean);
+	state->meta.max_norm = MAX_NORM_FACTOR * sqrt(state->max_norm2);
 	state->ix = vecam_index_build(&state->meta, mean);
 	vecam_row_init(&state->row, state->ix);
+	for (VecamList list = 0; list < VECAM_NLISTS; list++)
+		vecam_writer_init(&state->lists[list], &state->store, state->ix, list);
+	if (state->options.kind == VECAM_KIND_HNSW)
+		start_graph(state);
 }
 
 /*
@@ -347,9 +426,16 @@ vecam_build(Relation heap, Relation index, IndexInfo *info)
 
 	state->index = index;
 	state->opclass = vecam_opclass(index);
+	state->options = vecam_options_of(index);
+	state->context = CurrentMemoryContext;
 	state->scratch = AllocSetContextCreate(CurrentMemoryContext,
 										   "vecam build row",
 										   ALLOCSET_DEFAULT_SIZES);
+	state->link_scratch = AllocSetContextCreate(CurrentMemoryContext,
+												"vecam build link",
+												ALLOCSET_DEFAULT_SIZES);
+	vecam_store_init(&state->store, index, VECAM_STORE_MEMORY,
+					 mul_size(maintenance_work_mem, 1024));
 	init_meta(index, state->opclass, &state->meta);
 	prepare_build(state, heap, info);
 
@@ -365,6 +451,7 @@ vecam_build(Relation heap, Relation index, IndexInfo *info)
 						  RelationGetNumberOfBlocks(index), true);
 
 	MemoryContextDelete(state->scratch);
+	MemoryContextDelete(state->link_scratch);
 	return result;
 }
 
@@ -403,7 +490,7 @@ vecam_buildphasename(int64 phase)
 		case PHASE_SAMPLE:
 			return "sampling rows for the mean";
 		case PHASE_LOAD:
-			return "encoding rows";
+			return "loading rows";
 		case PHASE_WRITE:
 			return "writing pages";
 		default:

@@ -9,7 +9,9 @@
 
 #include "access/reloptions.h"
 #include "am/am.h"
+#include "flat/seal.h"
 #include "utils/rel.h"
+#include "vecam.h"
 
 #define DEFAULT_M 16
 #define DEFAULT_EF_CONSTRUCTION 100
@@ -27,12 +29,12 @@ static relopt_enum_elt_def kind_values[] = {
 	{"auto", VECAM_KIND_AUTO},
 	{"flat", VECAM_KIND_FLAT},
 	{"hnsw", VECAM_KIND_HNSW},
-	{NULL}
+	{NULL, 0}
 };
 
 static relopt_enum_elt_def rerank_values[] = {
 	{"heap", VECAM_RERANK_HEAP},
-	{NULL}
+	{NULL, 0}
 };
 
 static void
@@ -141,4 +143,65 @@ vecam_options_of(Relation index)
 	options.flat_threshold = DEFAULT_FLAT_THRESHOLD;
 	options.compact_threshold = DEFAULT_COMPACT_THRESHOLD;
 	return options;
+}
+
+/*
+ * The look-ahead for a wanted recall.  Until an index is calibrated this is
+ * one table for all.
+ */
+static int
+lookahead_for_recall(double recall)
+{
+	static const struct
+	{
+		double		recall;
+		int			lookahead;
+	}			table[] = {
+		{0.90, 16}, {0.95, 32}, {0.98, 64}, {0.99, 128}, {0.995, 256}
+	};
+
+	for (int i = 0; i < (int) lengthof(table); i++)
+	{
+		if (recall <= table[i].recall)
+			return table[i].lookahead;
+	}
+	return 512;
+}
+
+/*
+ * The look-ahead of a search: the session's setting if there is one, else the
+ * index's option, else what the wanted recall takes.
+ */
+int
+vecam_lookahead(Relation index)
+{
+	VecamOptions options = vecam_options_of(index);
+
+	if (vecam_ef_search > 0)
+		return vecam_ef_search;
+	if (vecam_recall_is_set)
+		return lookahead_for_recall(vecam_recall);
+	if (options.ef_search > 0)
+		return options.ef_search;
+	return lookahead_for_recall(options.recall > 0 ? options.recall :
+								vecam_recall);
+}
+
+/*
+ * Is the growing list long enough for its rows to be linked?  `factor` times
+ * the threshold, for an index that has a graph or is to have one.
+ */
+bool
+vecam_wants_seal(Relation index, const VecamIndex *ix, int64 growing_rows,
+				 int factor)
+{
+	VecamOptions options = vecam_options_of(index);
+	int64		threshold = options.seal_threshold > 0 ?
+		options.seal_threshold : vecam_choose_seal_threshold(ix);
+
+	if (ix->meta.kind == VECAM_KIND_FLAT)
+		return false;
+	if (ix->meta.kind == VECAM_KIND_AUTO && !ix->meta.has_graph)
+		threshold = Max(threshold, options.flat_threshold + 1);
+	return growing_rows >= threshold * factor;
 }

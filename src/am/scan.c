@@ -16,7 +16,7 @@
 #include "am/am.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
-#include "flat/flatscan.h"
+#include "flat/rowscan.h"
 #include "portability/instr_time.h"
 #include "utils/float.h"
 #include "utils/memutils.h"
@@ -48,7 +48,7 @@ typedef struct VecamScanOpaqueData
 	QueryKind	query_kind;
 	VecamIndex *ix;
 	VecamCodecQuery query;
-	VecamFlatScan flat;
+	VecamRowScan rows;
 	VecamTidScan tids;
 	VecamSearchCounters counters;
 } VecamScanOpaqueData;
@@ -103,6 +103,7 @@ vecam_rescan(IndexScanDesc scan, ScanKey keys, int nkeys,
 		memset(scan->xs_orderbynulls, true,
 			   sizeof(bool) * scan->numberOfOrderBys);
 	MemoryContextReset(so->context);
+	memset(&so->counters, 0, sizeof(so->counters));
 	so->phase = PHASE_START;
 }
 
@@ -115,9 +116,13 @@ vecam_endscan(IndexScanDesc scan)
 	pfree(so);
 }
 
-/* Prepare the query vector; says what kind of a query it is. */
+/*
+ * Prepare the query vector; says what kind of a query it is.  *query gets its
+ * components, *rotated what the codec makes of them.
+ */
 static QueryKind
-prepare_query(VecamScanOpaque so, ScanKey key)
+prepare_query(VecamScanOpaque so, ScanKey key, const float **query,
+			  float **rotated)
 {
 	int			dims = so->ix->meta.dims;
 	int			query_dims;
@@ -132,8 +137,9 @@ prepare_query(VecamScanOpaque so, ScanKey key)
 				(errcode(ERRCODE_DATA_EXCEPTION),
 				 errmsg("different vector dimensions %d and %d",
 						dims, query_dims)));
-	vecam_codec_query_init(&so->query, &so->ix->codec, q,
-						   palloc(sizeof(float) * dims),
+	*query = q;
+	*rotated = palloc(sizeof(float) * dims);
+	vecam_codec_query_init(&so->query, &so->ix->codec, q, *rotated,
 						   palloc(sizeof(int16) * dims));
 	return so->query.undefined ? QUERY_UNDEFINED : QUERY_DEFINED;
 }
@@ -143,6 +149,9 @@ static void
 start_search(IndexScanDesc scan)
 {
 	VecamScanOpaque so = (VecamScanOpaque) scan->opaque;
+	Relation	index = scan->indexRelation;
+	const float *query = NULL;
+	float	   *rotated = NULL;
 
 	/*
 	 * A scan keeps no pin, so VACUUM may let the heap reuse a TID that the
@@ -154,13 +163,14 @@ start_search(IndexScanDesc scan)
 				 errmsg("non-MVCC snapshots are not supported with vecam")));
 
 	vecam_count_search(scan);
-	memset(&so->counters, 0, sizeof(so->counters));
-	so->ix = vecam_index_open(scan->indexRelation);
+	so->ix = vecam_index_open(index);
 	so->counters.pages_read = 1;
 	so->query_kind = scan->numberOfOrderBys > 0 ?
-		prepare_query(so, scan->orderByData) : QUERY_NULL;
-	vecam_flat_begin(&so->flat, scan->indexRelation, so->ix,
+		prepare_query(so, scan->orderByData, &query, &rotated) : QUERY_NULL;
+	vecam_rows_begin(&so->rows, index, so->ix, query,
 					 so->query_kind == QUERY_DEFINED ? &so->query : NULL,
+					 rotated, vecam_lookahead(index),
+					 vecam_scan_order == VECAM_ORDER_STRICT,
 					 mul_size(vecam_scan_mem, 1024), &so->counters);
 	so->phase = PHASE_ROWS;
 }
@@ -193,7 +203,7 @@ next_row(IndexScanDesc scan, VecamScanOpaque so)
 {
 	double		bound;
 
-	if (!vecam_flat_next(&so->flat, &scan->xs_heaptid, &bound))
+	if (!vecam_rows_next(&so->rows, &scan->xs_heaptid, &bound))
 		return false;
 	if (so->query_kind == QUERY_DEFINED)
 		store_orderby(scan, bound, false, true);
@@ -264,7 +274,9 @@ vecam_gettuple(IndexScanDesc scan, ScanDirection dir)
 	Assert(ScanDirectionIsForward(dir));
 
 	INSTR_TIME_SET_CURRENT(start);
-	found = next_of_any_phase(scan, so);
+	found = (vecam_max_scan_tuples < 0 ||
+			 so->counters.heap_rows < vecam_max_scan_tuples) &&
+		next_of_any_phase(scan, so);
 	scan->xs_recheck = false;
 	if (found)
 		so->counters.heap_rows++;

@@ -9,7 +9,8 @@
 
 #include "am/am.h"
 #include "compat.h"
-#include "flat/growing.h"
+#include "flat/seal.h"
+#include "page/pagelist.h"
 #include "page/slots.h"
 #include "storage/bufmgr.h"
 #include "storage/indexfsm.h"
@@ -27,8 +28,12 @@ vecam_bulkdelete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 	if (stats == NULL)
 		stats = palloc0(sizeof(IndexBulkDeleteResult));
 
-	for (VecamList list = 0; list < VECAM_NLISTS; list++)
+	/* rows move from the growing list to the graph, so that order */
+	for (VecamList list = 0; list < VECAM_NROWLISTS; list++)
 		vecam_list_delete_rows(info, ix, list, stats, callback, callback_state);
+	vecam_index_reread(info->index, ix);
+	if (ix->meta.has_graph)
+		vecam_nodes_delete_rows(info, ix, stats, callback, callback_state);
 
 	pfree(ix);
 	return stats;
@@ -39,7 +44,7 @@ vecam_bulkdelete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
  * lock.
  */
 static void
-survey_page(IndexVacuumInfo *info, BlockNumber blkno,
+survey_page(IndexVacuumInfo *info, const VecamIndex *ix, BlockNumber blkno,
 			IndexBulkDeleteResult *stats)
 {
 	Relation	index = info->index;
@@ -62,11 +67,19 @@ survey_page(IndexVacuumInfo *info, BlockNumber blkno,
 				is_free = true;
 				break;
 			case VECAM_PAGE_GROWING:
-				space = vecam_slots_free_space(VecamPageGetSlots(page));
-				stats->num_index_tuples += VecamPageGetSlots(page)->nlive;
-				break;
 			case VECAM_PAGE_TIDS:
-				stats->num_index_tuples += VecamPageGetSlots(page)->nlive;
+				stats->num_index_tuples += vecam_slots_count_rows(page);
+				/* beside a graph the map serves nodes, see vacuum.c */
+				if (!ix->meta.has_graph &&
+					VecamPageGetOpaque(page)->kind == VECAM_PAGE_GROWING)
+					space = vecam_slots_free_space(VecamPageGetSlots(page));
+				break;
+			case VECAM_PAGE_NODE:
+				vecam_node_page_check(index, blkno, page, &ix->nodes);
+				stats->num_index_tuples += vecam_nodes_count_rows(&ix->nodes, page);
+				space = (Size) ix->nodes.node_size *
+					VecamPageGetNodes(page)->nfree;
+				space = Min(space, VECAM_PAGE_CAPACITY - sizeof(VecamSlotPage));
 				break;
 			default:
 				break;
@@ -81,6 +94,53 @@ survey_page(IndexVacuumInfo *info, BlockNumber blkno,
 	}
 	else
 		vecam_record_free_space(index, blkno, space);
+}
+
+/* Rows in the growing list. */
+static int64
+count_growing_rows(Relation index, const VecamIndex *ix)
+{
+	VecamListWalk *walk = palloc(sizeof(VecamListWalk));
+	BlockNumber blkno;
+	int64		rows = 0;
+
+	vecam_list_begin(walk, index, &ix->meta, VECAM_LIST_GROWING);
+	while (BlockNumberIsValid(blkno = vecam_list_next(walk)))
+	{
+		Buffer		buf = ReadBuffer(index, blkno);
+		VecamSlotPage *slots;
+
+		vecam_vacuum_delay_point();
+		LockBuffer(buf, BUFFER_LOCK_SHARE);
+		slots = vecam_slots_of_buffer(index, buf, ix, VECAM_LIST_GROWING);
+		if (slots)
+			rows += slots->nlive;
+		UnlockReleaseBuffer(buf);
+	}
+	pfree(walk);
+	return rows;
+}
+
+/*
+ * Seal the growing list if it is long enough, then repair the graph.
+ */
+static void
+maintain_graph(IndexVacuumInfo *info, VecamIndex *ix)
+{
+	Relation	index = info->index;
+	bool		seal = vecam_wants_seal(index, ix,
+										count_growing_rows(index, ix), 1);
+	VecamSealer *sealer;
+
+	if (!ix->meta.has_graph && !seal)
+		return;
+	sealer = vecam_sealer_begin(index, true);
+	vecam_sealer_trim_chunks(sealer, vecam_vacuum_delay_point);
+	if (seal)
+		vecam_seal_rows(sealer, PG_INT64_MAX, vecam_vacuum_delay_point);
+	vecam_sealer_repair(sealer, seal, vecam_vacuum_delay_point);
+	vecam_sealer_end(sealer);
+	vecam_index_reread(index, ix);
 }
 
 /*
@@ -100,9 +160,10 @@ vecam_vacuumcleanup(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 		stats = palloc0(sizeof(IndexBulkDeleteResult));
 
 	ix = vecam_index_open(info->index);
+	maintain_graph(info, ix);
 	for (VecamList list = 0; list < VECAM_NLISTS; list++)
 		vecam_list_free_empty_pages(info, ix, list, stats);
-	pfree(ix);
+	vecam_index_reread(info->index, ix);
 
 	stats->num_index_tuples = 0;
 	stats->estimated_count = false;
@@ -111,8 +172,9 @@ vecam_vacuumcleanup(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < nblocks; blkno++)
 	{
 		vecam_vacuum_delay_point();
-		survey_page(info, blkno, stats);
+		survey_page(info, ix, blkno, stats);
 	}
+	pfree(ix);
 	stats->num_pages = nblocks;
 
 	IndexFreeSpaceMapVacuum(info->index);

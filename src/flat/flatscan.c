@@ -24,6 +24,8 @@
 /* How many times more candidates each further pass keeps. */
 #define KEEP_GROWTH 16
 
+static void growing_pass(VecamFlatScan *scan);
+
 static int
 compare_candidates(const void *a, const void *b)
 {
@@ -48,6 +50,8 @@ vecam_flat_begin(VecamFlatScan *scan, Relation index, const VecamIndex *ix,
 {
 	Size		max_keep = memory / (2 * sizeof(VecamCandidate));
 
+	scan->pass = growing_pass;
+	scan->source = NULL;
 	scan->index = index;
 	scan->ix = ix;
 	scan->query = query;
@@ -60,6 +64,7 @@ vecam_flat_begin(VecamFlatScan *scan, Relation index, const VecamIndex *ix,
 	scan->allocated = 2 * FIRST_KEEP;
 	scan->items = palloc(sizeof(VecamCandidate) * scan->allocated);
 	scan->dropped = false;
+	scan->collected = false;
 	scan->started = false;
 }
 
@@ -93,8 +98,8 @@ make_room(VecamFlatScan *scan)
 }
 
 /* Take up a row unless it was returned before or is too far away. */
-static void
-offer_candidate(VecamFlatScan *scan, double bound, ItemPointer tid)
+void
+vecam_flat_offer(VecamFlatScan *scan, double bound, ItemPointer tid)
 {
 	VecamCandidate c;
 
@@ -152,7 +157,7 @@ scan_entry(VecamFlatScan *scan, BlockNumber blkno, VecamGrowingEntry *entry)
 		bound = vecam_codec_bound(scan->query, &entry->sq8, code);
 		scan->counters->distances_computed++;
 	}
-	offer_candidate(scan, bound, &entry->tid);
+	vecam_flat_offer(scan, bound, &entry->tid);
 }
 
 /* Offer all rows of one page.  Takes and drops a share lock on it. */
@@ -163,7 +168,7 @@ scan_page(VecamFlatScan *scan, BlockNumber blkno)
 	VecamSlotPage *slots;
 
 	LockBuffer(buf, BUFFER_LOCK_SHARE);
-	slots = vecam_slots_of_buffer(scan->index, buf, &scan->ix->meta,
+	slots = vecam_slots_of_buffer(scan->index, buf, scan->ix,
 								  VECAM_LIST_GROWING);
 	if (slots)
 	{
@@ -179,15 +184,12 @@ scan_page(VecamFlatScan *scan, BlockNumber blkno)
 	scan->counters->pages_read++;
 }
 
-/* One pass over the list; leaves the candidates sorted. */
+/* Offer all rows of the growing list. */
 static void
-collect_candidates(VecamFlatScan *scan)
+growing_pass(VecamFlatScan *scan)
 {
 	BlockNumber blkno;
 
-	scan->nitems = 0;
-	scan->next = 0;
-	scan->dropped = false;
 	vecam_list_begin(&scan->walk, scan->index, &scan->ix->meta,
 					 VECAM_LIST_GROWING);
 	while (BlockNumberIsValid(blkno = vecam_list_next(&scan->walk)))
@@ -195,6 +197,16 @@ collect_candidates(VecamFlatScan *scan)
 		CHECK_FOR_INTERRUPTS();
 		scan_page(scan, blkno);
 	}
+}
+
+/* One pass over the source; leaves the candidates sorted. */
+static void
+collect_candidates(VecamFlatScan *scan)
+{
+	scan->nitems = 0;
+	scan->next = 0;
+	scan->dropped = false;
+	scan->pass(scan);
 	trim_candidates(scan);
 }
 
@@ -204,8 +216,11 @@ collect_candidates(VecamFlatScan *scan)
 bool
 vecam_flat_next(VecamFlatScan *scan, ItemPointer tid, double *bound)
 {
-	if (!scan->started)
+	if (!scan->collected)
+	{
 		collect_candidates(scan);
+		scan->collected = true;
+	}
 	else if (scan->next == scan->nitems && scan->dropped)
 	{
 		scan->keep = scan->keep > scan->max_keep / KEEP_GROWTH ?
@@ -213,10 +228,7 @@ vecam_flat_next(VecamFlatScan *scan, ItemPointer tid, double *bound)
 		collect_candidates(scan);
 	}
 	if (scan->next == scan->nitems)
-	{
-		scan->started = true;
 		return false;
-	}
 
 	scan->last = scan->items[scan->next++];
 	scan->started = true;
@@ -250,7 +262,7 @@ load_tids(VecamTidScan *scan, BlockNumber blkno)
 	scan->ntids = 0;
 	scan->next = 0;
 	LockBuffer(buf, BUFFER_LOCK_SHARE);
-	slots = vecam_slots_of_buffer(scan->index, buf, &scan->ix->meta,
+	slots = vecam_slots_of_buffer(scan->index, buf, scan->ix,
 								  scan->walk.list);
 	if (slots)
 	{

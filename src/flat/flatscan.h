@@ -19,10 +19,13 @@ typedef struct VecamCandidate
 } VecamCandidate;
 
 /*
- * A resumable scan of the growing list in the order of (bound, TID).
+ * A resumable scan of rows in the order of (bound, TID): of the growing list,
+ * or of another source, whose pass offers all its rows.
  */
 typedef struct VecamFlatScan
 {
+	void		(*pass) (struct VecamFlatScan *scan);
+	void	   *source;			/* of another source's pass */
 	Relation	index;
 	const VecamIndex *ix;
 	const VecamCodecQuery *query;	/* NULL: every bound is 0 */
@@ -38,6 +41,7 @@ typedef struct VecamFlatScan
 	int			max_keep;
 	bool		dropped;		/* the pass has left rows out */
 	VecamCandidate limit;		/* once dropped: candidates beyond are no use */
+	bool		collected;		/* a pass has been made */
 	bool		started;
 	VecamCandidate last;		/* once started: the last one returned */
 } VecamFlatScan;
@@ -59,6 +63,8 @@ extern void vecam_flat_begin(VecamFlatScan *scan, Relation index,
 							 const VecamIndex *ix,
 							 const VecamCodecQuery *query, Size memory,
 							 VecamSearchCounters *counters);
+extern void vecam_flat_offer(VecamFlatScan *scan, double bound,
+							 ItemPointer tid);
 extern bool vecam_flat_next(VecamFlatScan *scan, ItemPointer tid,
 							double *bound);
 extern void vecam_tids_begin(VecamTidScan *scan, Relation index,

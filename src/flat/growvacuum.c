@@ -62,11 +62,14 @@ remove_long_row(Relation index, const VecamIndex *ix, Buffer buf, int slot)
 	VecamTidEntry *entry = vecam_slot(VecamPageGetSlots(page), slot);
 	BlockNumber blocks[VECAM_MAX_EXTENTS];
 	Buffer		extents[VECAM_MAX_EXTENTS];
+	int			nextents = ix->meta.nextents;
 
+	/* a sealer at work has given the extents to the node */
+	if (((VecamGrowingEntry *) entry)->node != VECAM_INVALID_REF)
+		nextents = 0;
 	vecam_extents_of_entry(index, BufferGetBlockNumber(buf),
-						   (VecamGrowingEntry *) entry, ix->meta.nextents,
-						   blocks);
-	for (int i = 0; i < ix->meta.nextents; i++)
+						   (VecamGrowingEntry *) entry, nextents, blocks);
+	for (int i = 0; i < nextents; i++)
 	{
 		extents[i] = ReadBuffer(index, blocks[i]);
 		LockBuffer(extents[i], BUFFER_LOCK_EXCLUSIVE);
@@ -77,7 +80,7 @@ remove_long_row(Relation index, const VecamIndex *ix, Buffer buf, int slot)
 	vecam_slots_remove(page, slot);
 	GenericXLogFinish(state);
 
-	for (int i = 0; i < ix->meta.nextents; i++)
+	for (int i = 0; i < nextents; i++)
 	{
 		UnlockReleaseBuffer(extents[i]);
 		vecam_record_free_page(index, blocks[i]);
@@ -112,7 +115,7 @@ vecam_list_delete_rows(IndexVacuumInfo *info, const VecamIndex *ix,
 		buf = ReadBufferExtended(index, MAIN_FORKNUM, blkno, RBM_NORMAL,
 								 info->strategy);
 		LockBuffer(buf, BUFFER_LOCK_EXCLUSIVE);
-		slots = vecam_slots_of_buffer(index, buf, &ix->meta, list);
+		slots = vecam_slots_of_buffer(index, buf, ix, list);
 		if (slots)
 			ndead = find_dead_slots(slots, dead, callback, callback_state);
 
@@ -153,7 +156,7 @@ vecam_list_free_empty_pages(IndexVacuumInfo *info, const VecamIndex *ix,
 		buf = ReadBufferExtended(index, MAIN_FORKNUM, blkno, RBM_NORMAL,
 								 info->strategy);
 		LockBuffer(buf, BUFFER_LOCK_SHARE);
-		slots = vecam_slots_of_buffer(index, buf, &ix->meta, list);
+		slots = vecam_slots_of_buffer(index, buf, ix, list);
 		empty = slots && slots->nlive == 0;
 		UnlockReleaseBuffer(buf);
 

@@ -157,18 +157,15 @@ vecam_codec_query_init(VecamCodecQuery *query, const VecamCodec *codec,
 	}
 }
 
-/* An upper bound of |y~|. */
+/*
+ * An upper bound of |y~|; the stored square is rounded towards zero, and means
+ * infinity at FLT_MAX.
+ */
 static double
-code_norm_above(int n, const VecamSq8Header *head)
+code_norm_above(const VecamSq8Header *head)
 {
-	double		first = fabs((double) head->lo);
-	double		last = fabs((double) head->lo + 255.0 * (double) head->delta);
-
-	/* the stored square is rounded towards zero, and cut off at FLT_MAX */
-	if (head->norm2 < FLT_MAX)
-		return sqrt((double) nextafterf(head->norm2, INFINITY)) *
-			(1.0 + RELATIVE_SLACK);
-	return sqrt((double) n) * Max(first, last) * (1.0 + RELATIVE_SLACK);
+	return sqrt((double) nextafterf(head->norm2, INFINITY)) *
+		(1.0 + RELATIVE_SLACK);
 }
 
 static double
@@ -176,7 +173,7 @@ inner_product_bound(const VecamCodecQuery *query, const VecamSq8Header *head,
 					const uint8 *code)
 {
 	double		residual = head->residual;
-	double		code_norm = code_norm_above(query->sq8.n, head);
+	double		code_norm = code_norm_above(head);
 	double		loss;
 	double		rounding;
 	double		bound;

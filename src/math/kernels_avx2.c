@@ -488,22 +488,41 @@ avx2_plane_sums(int n, const uint64 *planes, const uint64 *rows, int count,
 						 Min(count - r, ROW_BATCH), stride, sums + r);
 }
 
+/* Negate the eight floats at x whose sign bits the shifts bring to the top. */
+TARGET_INLINE void
+flip_eight(float *x, __m256i signs, __m256i shifts)
+{
+	const __m256i minus = _mm256_set1_epi32(PG_INT32_MIN);
+	__m256i		v = _mm256_loadu_si256((const __m256i *) x);
+	__m256i		top = _mm256_and_si256(_mm256_sllv_epi32(signs, shifts), minus);
+
+	_mm256_storeu_si256((__m256i *) x, _mm256_xor_si256(v, top));
+}
+
 TARGET static void
 avx2_flip_signs(int n, const uint8 *signs, float *x)
 {
-	const __m256i bits = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
-	const __m256i minus = _mm256_set1_epi32(PG_INT32_MIN);
+	const __m256i eight = _mm256_set1_epi32(8);
+	const __m256i shift0 = _mm256_setr_epi32(31, 30, 29, 28, 27, 26, 25, 24);
+	const __m256i shift1 = _mm256_sub_epi32(shift0, eight);
+	const __m256i shift2 = _mm256_sub_epi32(shift1, eight);
+	const __m256i shift3 = _mm256_sub_epi32(shift2, eight);
 	int			i;
 
-	for (i = 0; i + 8 <= n; i += 8)
+	for (i = 0; i + 32 <= n; i += 32)
 	{
-		__m256i		s = _mm256_set1_epi32(signs[i / 8]);
-		__m256i		flip = _mm256_cmpeq_epi32(_mm256_and_si256(s, bits), bits);
-		__m256i		v = _mm256_loadu_si256((const __m256i *) (x + i));
+		int32		bits;
+		__m256i		s;
 
-		v = _mm256_xor_si256(v, _mm256_and_si256(flip, minus));
-		_mm256_storeu_si256((__m256i *) (x + i), v);
+		memcpy(&bits, signs + i / 8, sizeof(bits));
+		s = _mm256_set1_epi32(bits);
+		flip_eight(x + i, s, shift0);
+		flip_eight(x + i + 8, s, shift1);
+		flip_eight(x + i + 16, s, shift2);
+		flip_eight(x + i + 24, s, shift3);
 	}
+	for (; i + 8 <= n; i += 8)
+		flip_eight(x + i, _mm256_set1_epi32(signs[i / 8]), shift0);
 	vecam_scalar_table.flip_signs(n - i, signs + i / 8, x + i);
 }
 

@@ -18,12 +18,17 @@
 #define WORD_BITS 64
 
 /*
- * Thresholds between the levels 1/2 and 3/2 that are tried, in units of the
- * root mean square of r; for a normal distribution the best is 1.0.
+ * Thresholds between the levels 1/2 and 3/2 that are tried: 0.55, 0.65 .. 1.45
+ * times the root mean square of r.  For a normal distribution 1.0 is the best.
+ * Bin t of a histogram holds the magnitudes from threshold t - 1 up to
+ * threshold t.
  */
 #define TRIALS 10
 #define FIRST_TRIAL 0.55
 #define TRIAL_STEP 0.1
+
+/* histograms filled in turn, so that additions need not wait for each other */
+#define HISTOGRAMS 4
 
 /* best step of a uniform quantiser of 16 levels for a normal distribution */
 #define NORMAL_STEP 0.335
@@ -47,47 +52,61 @@ residual_norm2(int count, const float *x, const float *c)
 	return vecam_kernels->l2_squared(count, x, c);
 }
 
-/*
- * For each trial threshold the sum and the number of the magnitudes not below
- * it, over dims coordinates.
- */
-static void
-trial_sums(int dims, const float *x, const float *c, const float *threshold,
-		   float *sum, float *number)
+typedef struct Histogram
 {
-	float		sums[TRIALS][VECAM_LANES] = {{0}};
-	float		numbers[TRIALS][VECAM_LANES] = {{0}};
-	float		magnitude[VECAM_LANES];
+	double		sum[TRIALS + 1];	/* of the magnitudes in a bin */
+	int			number[TRIALS + 1];
+} Histogram;
+
+/* The bins of up to 64 magnitudes; scale is one over the step of a bin. */
+static void
+choose_bins(int width, const float *x, const float *c, float scale,
+			float *magnitude, int *bin)
+{
+	const float shift = 1.0f - (float) (FIRST_TRIAL / TRIAL_STEP);
+	int			j;
+
+	for (j = 0; j < width; j++)
+	{
+		float		t;
+
+		magnitude[j] = fabsf(x[j] - c[j]);
+		t = magnitude[j] * scale + shift;
+		t = t > 0.0f ? t : 0.0f;
+		bin[j] = (int) (t < (float) TRIALS ? t : (float) TRIALS);
+	}
+}
+
+/* The magnitudes over dims coordinates in one histogram. */
+static void
+fill_histogram(int dims, const float *x, const float *c, float scale,
+			   Histogram *total)
+{
+	Histogram	part[HISTOGRAMS];
 	int			i;
 	int			j;
-	int			t;
 
-	for (i = 0; i < dims; i += VECAM_LANES)
+	memset(part, 0, sizeof(part));
+	for (i = 0; i < dims; i += WORD_BITS)
 	{
-		/* the zeros that fill up the last block lie below every threshold */
-		int			width = Min(dims - i, VECAM_LANES);
+		int			width = Min(dims - i, WORD_BITS);
+		float		magnitude[WORD_BITS];
+		int			bin[WORD_BITS];
 
-		memset(magnitude, 0, sizeof(magnitude));
+		choose_bins(width, x + i, c + i, scale, magnitude, bin);
 		for (j = 0; j < width; j++)
-			magnitude[j] = fabsf(x[i + j] - c[i + j]);
-		for (t = 0; t < TRIALS; t++)
 		{
-			for (j = 0; j < VECAM_LANES; j++)
-			{
-				bool		large = magnitude[j] >= threshold[t];
-
-				sums[t][j] += large ? magnitude[j] : 0.0f;
-				numbers[t][j] += large ? 1.0f : 0.0f;
-			}
+			part[j % HISTOGRAMS].sum[bin[j]] += magnitude[j];
+			part[j % HISTOGRAMS].number[bin[j]]++;
 		}
 	}
-	for (t = 0; t < TRIALS; t++)
+	*total = part[0];
+	for (i = 1; i < HISTOGRAMS; i++)
 	{
-		sum[t] = number[t] = 0.0f;
-		for (j = 0; j < VECAM_LANES; j++)
+		for (j = 0; j <= TRIALS; j++)
 		{
-			sum[t] += sums[t][j];
-			number[t] += numbers[t][j];
+			total->sum[j] += part[i].sum[j];
+			total->number[j] += part[i].number[j];
 		}
 	}
 }
@@ -102,33 +121,29 @@ choose_threshold(int dims, const float *x, const float *c)
 {
 	double		rms = sqrt(residual_norm2(dims, x, c) / dims);
 	double		half_sum = 0.5 * vecam_kernels->l1(dims, x, c);
+	double		step = Max(TRIAL_STEP * rms, FLT_MIN);
+	double		large = 0.0;
+	int			number = 0;
 	double		best_cosine = -1.0;
-	float		threshold[TRIALS];
-	float		sum[TRIALS];
-	float		number[TRIALS];
-	float		best = FLT_MAX;
+	int			best = 0;
+	Histogram	histogram;
 	int			t;
 
-	for (t = 0; t < TRIALS; t++)
+	fill_histogram(dims, x, c, (float) (1.0 / step), &histogram);
+	for (t = TRIALS - 1; t >= 0; t--)
 	{
-		double		tau = (FIRST_TRIAL + TRIAL_STEP * t) * rms;
+		double		cosine;
 
-		/* positive, so that zeros are never large */
-		threshold[t] = (float) Min(Max(tau, FLT_MIN), FLT_MAX);
-	}
-	trial_sums(dims, x, c, threshold, sum, number);
-	for (t = 0; t < TRIALS; t++)
-	{
-		double		cosine = (half_sum + sum[t]) /
-			sqrt(dims / 4.0 + 2.0 * number[t]);
-
+		large += histogram.sum[t + 1];
+		number += histogram.number[t + 1];
+		cosine = (half_sum + large) / sqrt(dims / 4.0 + 2.0 * number);
 		if (cosine > best_cosine)
 		{
 			best_cosine = cosine;
-			best = threshold[t];
+			best = t;
 		}
 	}
-	return best;
+	return (float) Min((FIRST_TRIAL / TRIAL_STEP + best) * step, FLT_MAX);
 }
 
 /* <r, v> and <v, c> over the coordinates sketched */
@@ -139,29 +154,68 @@ typedef struct LevelSums
 } LevelSums;
 
 /*
- * The bits of up to 64 coordinates: *high gets the signs, *low whether the
- * magnitude is large on the positive and small on the negative side.
+ * The level of a component r as a number v + 3/2 = 0 .. 3.  Arithmetic, since
+ * signs are random and branches on them would be mispredicted.
  */
+static inline int
+level_number(float r, float threshold)
+{
+	int			large = fabsf(r) >= threshold;
+	int			positive = r > 0.0f;
+
+	return 1 - large + positive * (1 + 2 * large);
+}
+
+/*
+ * The bits of 64 four-bit numbers as four words, bit 0 of the numbers first.
+ */
+static void
+pack_bits(const uint8 *number, uint64 *word)
+{
+	int			group;
+	int			j;
+
+	memset(word, 0, 4 * sizeof(uint64));
+	for (group = 0; group < WORD_BITS / 8; group++)
+	{
+		uint32		bytes = 0;
+
+		/* the product has the four bits at 0, 8, 16 and 24 */
+		for (j = 0; j < 8; j++)
+			bytes |= ((number[8 * group + j] * 0x00204081u) & 0x01010101u) << j;
+		for (j = 0; j < 4; j++)
+			word[j] |= (uint64) ((bytes >> (8 * j)) & 0xFF) << (8 * group);
+	}
+}
+
+/* One word of each plane, of up to 64 coordinates. */
 static void
 encode_word(int width, const float *x, const float *c, float threshold,
 			uint64 *high, uint64 *low, LevelSums *sums)
 {
+	uint8		number[WORD_BITS] = {0};
+	uint64		word[4];
+	int			i;
 	int			j;
 
-	*high = *low = 0;
-	for (j = 0; j < width; j++)
+	for (i = 0; i < width; i += VECAM_LANES)
 	{
-		float		r = x[j] - c[j];
-		float		magnitude = fabsf(r);
-		bool		positive = r > 0.0f;
-		bool		large = magnitude >= threshold;
-		double		level = large ? 1.5 : 0.5;
+		int			block = Min(width - i, VECAM_LANES);
 
-		*high |= (uint64) positive << j;
-		*low |= (uint64) (large == positive) << j;
-		sums->rv[j % VECAM_LANES] += level * (double) magnitude;
-		sums->vc[j % VECAM_LANES] += (positive ? level : -level) * (double) c[j];
+		for (j = 0; j < block; j++)
+		{
+			float		r = x[i + j] - c[i + j];
+			int			k = level_number(r, threshold);
+			double		v = k - 1.5;
+
+			sums->rv[j] += v * (double) r;
+			sums->vc[j] += v * (double) c[i + j];
+			number[i + j] = (uint8) k;
+		}
 	}
+	pack_bits(number, word);
+	*high = word[1];
+	*low = word[0];
 }
 
 static void
@@ -210,28 +264,41 @@ vecam_sketch_encode(const VecamSketchShape *shape, const float *x,
 	compute_factors(residual_norm2(shape->n, x, c), &sums, factors);
 }
 
-/* q / delta, rounded to the nearest of -8 .. 7 */
+/*
+ * q / delta, rounded to the nearest of -8 .. 7.  The quotient is no larger than
+ * sqrt(dims) / NORMAL_STEP; the offset makes truncation round down.
+ */
 static inline int
 quantise(float q, double inverse)
 {
-	double		t = floor((double) q * inverse + 0.5);
+	int			k = (int) ((double) q * inverse + 4096.5) - 4096;
 
-	return (int) Min(Max(t, -8.0), 7.0);
+	k = Max(k, -8);
+	return Min(k, 7);
 }
 
+/* |q - q~|^2 */
 static double
 quantisation_loss(int dims, const float *q, double delta)
 {
-	double		loss = 0.0;
+	double		inverse = 1.0 / delta;
+	double		loss[VECAM_LANES] = {0};
 	int			i;
+	int			j;
 
-	for (i = 0; i < dims; i++)
+	for (i = 0; i < dims; i += VECAM_LANES)
 	{
-		double		e = (double) q[i] - delta * quantise(q[i], 1.0 / delta);
+		int			width = Min(dims - i, VECAM_LANES);
 
-		loss += e * e;
+		for (j = 0; j < width; j++)
+		{
+			double		e = (double) q[i + j] -
+				delta * quantise(q[i + j], inverse);
+
+			loss[j] += e * e;
+		}
 	}
-	return loss;
+	return vecam_sum_lanes(loss);
 }
 
 /*
@@ -263,9 +330,11 @@ vecam_sketch_query_init(VecamSketchQuery *query, const VecamSketchShape *shape,
 						const float *q, uint64 *planes)
 {
 	int			dims = shape->dims;
-	int64		sum = 0;
+	double		product[VECAM_LANES] = {0};
+	double		inverse;
+	int			sum = 0;
 	int			i;
-	int			p;
+	int			j;
 
 	memset(planes, 0, 4 * shape->words * sizeof(uint64));
 	query->planes = planes;
@@ -273,16 +342,35 @@ vecam_sketch_query_init(VecamSketchQuery *query, const VecamSketchShape *shape,
 	query->delta = choose_step(dims, q);
 	if (query->delta == 0.0)
 		return;
-	for (i = 0; i < dims; i++)
-	{
-		int			k = quantise(q[i], 1.0 / query->delta);
 
-		sum += k;
-		for (p = 0; p < 4; p++)
-			planes[p * shape->words + i / WORD_BITS] |=
-				(uint64) ((k >> p) & 1) << (i % WORD_BITS);
+	inverse = 1.0 / query->delta;
+	for (i = 0; i < dims; i += WORD_BITS)
+	{
+		int			width = Min(dims - i, WORD_BITS);
+		uint8		number[WORD_BITS] = {0};
+		uint64		word[4];
+
+		for (j = 0; j < width; j++)
+		{
+			int			k = quantise(q[i + j], inverse);
+
+			sum += k;
+			product[j % VECAM_LANES] += (double) q[i + j] * k;
+			number[j] = (uint8) (k & 0xF);
+		}
+		pack_bits(number, word);
+		for (j = 0; j < 4; j++)
+			planes[j * shape->words + i / WORD_BITS] = word[j];
 	}
-	query->sum = query->delta * (double) sum;
+
+	/*
+	 * Rounding to the nearest and cutting shrink a vector; stretch it until
+	 * <q~, q> = |q|^2, or all estimates would be off in one direction.  The
+	 * product is positive: no k has the wrong sign, and the largest is not 0.
+	 */
+	query->delta = vecam_kernels->inner_product(dims, q, q) /
+		vecam_sum_lanes(product);
+	query->sum = query->delta * sum;
 }
 
 /* est[r] of one batch, whose plane sums come in pairs if there are 2 bits */

@@ -187,16 +187,18 @@ vecam_sq8_decode(int n, const VecamSq8Header *head, const uint8 *code,
 {
 	double		lo = head->lo;
 	double		delta = head->delta;
+	float		value[256];
 	int			i;
 
-	for (i = 0; i < n; i++)
+	for (i = 0; i < 256; i++)
 	{
-		double		v = lo + delta * (double) code[i];
+		double		v = lo + delta * (double) i;
 
 		/* the rounding of delta can lead past the largest coordinate */
-		v = v > FLT_MAX ? FLT_MAX : v;
-		x[i] = (float) v;
+		value[i] = (float) (v < FLT_MAX ? v : FLT_MAX);
 	}
+	for (i = 0; i < n; i++)
+		x[i] = value[code[i]];
 }
 
 /*

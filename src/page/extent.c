@@ -12,7 +12,7 @@
  */
 #include "postgres.h"
 
-#include "access/generic_xlog.h"
+#include "page/listwriter.h"
 #include "page/meta.h"
 #include "page/page.h"
 #include "utils/rel.h"
@@ -32,29 +32,74 @@ vecam_extent_bytes(Size total, int piece)
 }
 
 /*
- * Write the mean of a new index; returns the first page of the chain.  For
- * builds: not logged here.  Goes from the last page to the first, so that each
- * page can name the next.
+ * Write `bytes` bytes to a new extent page; returns its number.
  */
 BlockNumber
-vecam_mean_write(Relation index, int dims, const float *mean)
+vecam_extent_write(VecamStore *store, const void *data, Size bytes,
+				   BlockNumber next)
+{
+	PGAlignedBlock image;
+	Page		page = (Page) image.data;
+
+	vecam_page_init(page, VECAM_PAGE_EXTENT);
+	VecamPageGetOpaque(page)->next = next;
+	memcpy(PageGetContents(page), data, bytes);
+	vecam_page_set_used(page, bytes);
+	return vecam_writer_page(store, page);
+}
+
+/*
+ * Put a code together (dims bytes) from what stands for it in a slot or node,
+ * which the caller has in hand: the code itself, or the blocks of its extent
+ * pages, which are locked one after another.
+ */
+void
+vecam_extents_read(VecamStore *store, const VecamIndex *ix,
+				   const uint8 *payload, uint8 *code)
+{
+	BlockNumber blocks[VECAM_MAX_EXTENTS];
+	BlockNumber nblocks;
+
+	if (ix->meta.nextents == 0)
+	{
+		memcpy(code, payload, ix->meta.dims);
+		return;
+	}
+	memcpy(blocks, payload, sizeof(BlockNumber) * ix->meta.nextents);
+	nblocks = vecam_store_nblocks(store);
+	for (int i = 0; i < ix->meta.nextents; i++)
+	{
+		VecamPin	pin;
+
+		if (blocks[i] >= nblocks)
+			vecam_corrupt(store->index, VECAM_META_BLKNO,
+						  "extent page at block %u", blocks[i]);
+		vecam_store_pin(store, blocks[i], BUFFER_LOCK_SHARE, &pin);
+		if (BufferIsValid(pin.buf) &&
+			!vecam_page_is(store->index, pin.buf, VECAM_PAGE_EXTENT))
+			vecam_corrupt(store->index, blocks[i], "not an extent page");
+		memcpy(code + (Size) i * VECAM_PAGE_CAPACITY,
+			   PageGetContents(pin.page),
+			   vecam_extent_bytes(ix->meta.dims, i));
+		vecam_store_unpin(store, &pin);
+	}
+}
+
+/*
+ * Write the mean of an index; returns the first page of the chain.  Goes from
+ * the last page to the first, so that each page can name the next.
+ */
+BlockNumber
+vecam_mean_write(VecamStore *store, int dims, const float *mean)
 {
 	BlockNumber next = InvalidBlockNumber;
 	int			npages = (dims + FLOATS_PER_PAGE - 1) / FLOATS_PER_PAGE;
 
 	for (int piece = npages - 1; piece >= 0; piece--)
 	{
-		Size		bytes = vecam_extent_bytes(sizeof(float) * dims, piece);
-		Buffer		buf = vecam_alloc_page(index);
-		Page		page = BufferGetPage(buf);
-
-		vecam_page_init(page, VECAM_PAGE_EXTENT);
-		VecamPageGetOpaque(page)->next = next;
-		memcpy(PageGetContents(page), mean + piece * FLOATS_PER_PAGE, bytes);
-		vecam_page_set_used(page, bytes);
-		MarkBufferDirty(buf);
-		next = BufferGetBlockNumber(buf);
-		UnlockReleaseBuffer(buf);
+		next = vecam_extent_write(store, mean + piece * FLOATS_PER_PAGE,
+								  vecam_extent_bytes(sizeof(float) * dims,
+													 piece), next);
 	}
 	return next;
 }

@@ -24,9 +24,10 @@
  */
 void
 vecam_meta_init(VecamMetaPageData *meta, int dims, VecamMetric metric,
-				VecamKind kind, int m, int ef_construction, uint64 seed)
+				VecamKind kind, int m, int ef_construction,
+				int sketch_bits, uint64 seed)
 {
-	Size		inline_size = PAYLOAD + TYPEALIGN(sizeof(uint32), dims);
+	VecamNodeLayout nodes;
 
 	memset(meta, 0, sizeof(*meta));
 	meta->magic = VECAM_MAGIC;
@@ -37,16 +38,19 @@ vecam_meta_init(VecamMetaPageData *meta, int dims, VecamMetric metric,
 	meta->kind = kind;
 	meta->m = m;
 	meta->ef_construction = ef_construction;
+	meta->sketch_bits = sketch_bits;
 	meta->mean = InvalidBlockNumber;
 
-	if (VECAM_SLOTS_PER_PAGE(inline_size) > 0)
-		meta->growing_size = inline_size;
+	if (dims <= VECAM_INLINE_DIMS)
+		meta->growing_size = PAYLOAD + TYPEALIGN(sizeof(uint32), dims);
 	else
 	{
 		meta->nextents = (dims + VECAM_PAGE_CAPACITY - 1) / VECAM_PAGE_CAPACITY;
 		meta->growing_size = PAYLOAD + meta->nextents * sizeof(BlockNumber);
 		Assert(meta->nextents <= VECAM_MAX_EXTENTS);
 	}
+	vecam_node_layout(&nodes, dims, metric, meta->nextents, m, sketch_bits);
+	meta->node_size = nodes.node_size;
 
 	for (int i = 0; i < VECAM_NLISTS; i++)
 	{
@@ -73,17 +77,21 @@ check_shape(Relation index, const VecamMetaPageData *meta)
 	VecamMetaPageData expected;
 
 	if (meta->dims < 1 || meta->dims > VECAM_MAX_DIMS ||
-		meta->metric > VECAM_METRIC_IP || meta->kind > VECAM_KIND_HNSW)
+		meta->metric > VECAM_METRIC_IP || meta->kind > VECAM_KIND_HNSW ||
+		meta->m < 2 || meta->m > VECAM_MAX_M)
 		vecam_corrupt(index, VECAM_META_BLKNO,
-					  "%u dimensions, metric %u, kind %u",
-					  meta->dims, meta->metric, meta->kind);
+					  "%u dimensions, metric %u, kind %u, m %u",
+					  meta->dims, meta->metric, meta->kind, meta->m);
 
-	vecam_meta_init(&expected, meta->dims, meta->metric, meta->kind, 0, 0, 0);
+	vecam_meta_init(&expected, meta->dims, meta->metric, meta->kind, meta->m,
+					0, meta->sketch_bits, 0);
 	if (meta->growing_size != expected.growing_size ||
-		meta->nextents != expected.nextents)
+		meta->nextents != expected.nextents ||
+		meta->node_size != expected.node_size)
 		vecam_corrupt(index, VECAM_META_BLKNO,
-					  "growing entries of %u bytes and %u extents for %u dimensions",
-					  meta->growing_size, meta->nextents, meta->dims);
+					  "growing entries of %u bytes, %u extents and nodes of %u bytes for %u dimensions",
+					  meta->growing_size, meta->nextents, meta->node_size,
+					  meta->dims);
 }
 
 /*
@@ -137,9 +145,26 @@ copy_index(const VecamIndex *from, MemoryContext context)
 	if (from->codec.mean)
 		ix->codec.mean = (float *)
 			((char *) ix + ((const char *) from->codec.mean - base));
+	if (from->rotated_mean)
+		ix->rotated_mean = (float *)
+			((char *) ix + ((const char *) from->rotated_mean - base));
 	ix->codec.rotation.signs = (uint8 *)
 		((char *) ix + ((const char *) from->codec.rotation.signs - base));
 	return ix;
+}
+
+/* What inner product needs of the mean to know a row's norm from its code. */
+static void
+set_rotated_mean(VecamIndex *ix, float *rotated)
+{
+	int			dims = ix->meta.dims;
+
+	memcpy(rotated, ix->codec.mean, sizeof(float) * dims);
+	vecam_rotate(&ix->codec.rotation, rotated);
+	ix->rotated_mean = rotated;
+	ix->rotated_mean_sum = 0;
+	for (int i = 0; i < dims; i++)
+		ix->rotated_mean_sum += rotated[i];
 }
 
 /*
@@ -152,19 +177,23 @@ vecam_index_build(const VecamMetaPageData *meta, const float *mean)
 {
 	int			dims = meta->dims;
 	Size		mean_size = mean ? MAXALIGN(sizeof(float) * dims) : 0;
-	Size		size = MAXALIGN(sizeof(VecamIndex)) + mean_size +
+	Size		size = MAXALIGN(sizeof(VecamIndex)) + 2 * mean_size +
 		VECAM_ROTATION_SIGN_BYTES(dims);
 	VecamIndex *ix = palloc0(size);
 	char	   *tail = (char *) ix + MAXALIGN(sizeof(VecamIndex));
-	uint8	   *signs = (uint8 *) tail + mean_size;
+	uint8	   *signs = (uint8 *) tail + 2 * mean_size;
 
 	ix->size = size;
 	ix->meta = *meta;
+	vecam_node_layout(&ix->nodes, dims, meta->metric, meta->nextents, meta->m,
+					  meta->sketch_bits);
 	if (mean)
 		memcpy(tail, mean, sizeof(float) * dims);
 	vecam_rotation_signs(dims, meta->seed, signs);
 	vecam_codec_init(&ix->codec, dims, meta->metric,
 					 mean ? (float *) tail : NULL, signs);
+	if (mean && meta->metric == VECAM_METRIC_IP)
+		set_rotated_mean(ix, (float *) (tail + mean_size));
 	return ix;
 }
 
@@ -213,6 +242,15 @@ vecam_index_open(Relation index)
 		return load_index(index, &meta);
 
 	ix = copy_index(index->rd_amcache, CurrentMemoryContext);
-	memcpy(ix->meta.lists, meta.lists, sizeof(meta.lists));
+	ix->meta = meta;
 	return ix;
+}
+
+/*
+ * Bring the list roots and what else changes up to date.
+ */
+void
+vecam_index_reread(Relation index, VecamIndex *ix)
+{
+	vecam_meta_read(index, &ix->meta);
 }

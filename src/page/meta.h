@@ -9,6 +9,7 @@
 #define VECAM_META_H
 
 #include "math/bound.h"
+#include "page/node.h"
 #include "page/page.h"
 
 /*
@@ -20,38 +21,67 @@ typedef struct VecamIndex
 {
 	Size		size;			/* of the chunk */
 	VecamMetaPageData meta;
+	VecamNodeLayout nodes;
+	const float *rotated_mean;	/* inner product: P mean, or NULL */
+	double		rotated_mean_sum;
 	VecamCodec	codec;			/* its pointers lead into the chunk */
 } VecamIndex;
 
 /* Size of the slots of a list. */
 static inline int
-vecam_slot_size(const VecamMetaPageData *meta, VecamList list)
+vecam_slot_size(const VecamIndex *ix, VecamList list)
 {
-	return list == VECAM_LIST_GROWING ? meta->growing_size :
-		sizeof(VecamTidEntry);
+	switch (list)
+	{
+		case VECAM_LIST_GROWING:
+			return ix->meta.growing_size;
+		case VECAM_LIST_OVERFLOW:
+			return sizeof(VecamTidChunk);
+		case VECAM_LIST_ENTRIES:
+			return VECAM_ENTRY_HEAD + ix->nodes.sketch_bytes;
+		default:
+			return sizeof(VecamTidEntry);
+	}
 }
 
 /* The kind of the slot pages of a list. */
 static inline VecamPageKind
 vecam_list_kind(VecamList list)
 {
-	return list == VECAM_LIST_GROWING ? VECAM_PAGE_GROWING : VECAM_PAGE_TIDS;
+	switch (list)
+	{
+		case VECAM_LIST_GROWING:
+			return VECAM_PAGE_GROWING;
+		case VECAM_LIST_ENTRIES:
+			return VECAM_PAGE_ENTRY;
+		default:
+			return VECAM_PAGE_TIDS;
+	}
 }
 
 /* meta.c */
 extern void vecam_meta_init(VecamMetaPageData *meta, int dims,
-							VecamMetric metric, VecamKind kind,
-							int m, int ef_construction, uint64 seed);
+							VecamMetric metric, VecamKind kind, int m,
+							int ef_construction, int sketch_bits,
+							uint64 seed);
 extern void vecam_meta_fill_page(Page page, const VecamMetaPageData *meta);
 extern VecamMetaPageData *vecam_meta_of_buffer(Relation index, Buffer buf);
 extern void vecam_meta_read(Relation index, VecamMetaPageData *meta);
 extern VecamIndex *vecam_index_build(const VecamMetaPageData *meta,
 									 const float *mean);
 extern VecamIndex *vecam_index_open(Relation index);
+extern void vecam_index_reread(Relation index, VecamIndex *ix);
+
+struct VecamStore;
 
 /* extent.c */
 extern Size vecam_extent_bytes(Size total, int piece);
-extern BlockNumber vecam_mean_write(Relation index, int dims,
+extern BlockNumber vecam_extent_write(struct VecamStore *store,
+									  const void *data, Size bytes,
+									  BlockNumber next);
+extern void vecam_extents_read(struct VecamStore *store, const VecamIndex *ix,
+							   const uint8 *payload, uint8 *code);
+extern BlockNumber vecam_mean_write(struct VecamStore *store, int dims,
 									const float *mean);
 extern void vecam_mean_read(Relation index, BlockNumber first, int dims,
 							float *mean);

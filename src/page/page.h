@@ -38,6 +38,9 @@
 /* Dimensions that can be indexed: all that the type can have. */
 #define VECAM_MAX_DIMS		16000
 
+/* Largest value of the option m. */
+#define VECAM_MAX_M			100
+
 /* Values are on disk. */
 typedef enum VecamPageKind
 {
@@ -48,7 +51,7 @@ typedef enum VecamPageKind
 	VECAM_PAGE_TIDS = 4,		/* rows without a code */
 	VECAM_PAGE_EXTENT = 5,		/* a piece of something too long for a slot */
 	VECAM_PAGE_NODE = 6,		/* nodes of the base graph */
-	VECAM_PAGE_UPPER = 7,		/* nodes of the upper levels */
+	VECAM_PAGE_ENTRY = 7,		/* entry points of the graph */
 } VecamPageKind;
 
 #define VECAM_NPAGEKINDS 8
@@ -83,9 +86,14 @@ typedef enum VecamList
 	VECAM_LIST_GROWING = 0,		/* VecamGrowingEntry, by distance */
 	VECAM_LIST_UNDEFINED = 1,	/* VecamTidEntry: distance is NaN */
 	VECAM_LIST_NULL = 2,		/* VecamTidEntry: the vector is NULL */
+	VECAM_LIST_OVERFLOW = 3,	/* VecamTidChunk: more TIDs of nodes */
+	VECAM_LIST_ENTRIES = 4,		/* VecamEntryPoint: where searches start */
 } VecamList;
 
-#define VECAM_NLISTS 3
+#define VECAM_NLISTS 5
+
+/* The lists whose slots are rows of the table. */
+#define VECAM_NROWLISTS 3
 
 /* The pages that joined a list last, which inserts try first. */
 #define VECAM_NEWEST_PAGES 4
@@ -160,6 +168,48 @@ typedef struct VecamGrowingEntry
 
 StaticAssertDecl(sizeof(VecamGrowingEntry) == 28, "growing entry is on disk");
 
+/*
+ * TIDs of a node that do not fit the node.  Chunks form a chain from the
+ * node's overflow; node and generation say whose they are.
+ */
+#define VECAM_CHUNK_TIDS 8
+
+typedef struct VecamTidChunk
+{
+	ItemPointerData node;		/* block, slot + 1; invalid: free */
+	uint16		ntids;
+	VecamRef	next;			/* chunk: block << 8 | slot, or invalid */
+	uint8		generation;		/* of the node */
+	uint8		unused[3];
+	ItemPointerData tids[VECAM_CHUNK_TIDS];
+} VecamTidChunk;
+
+StaticAssertDecl(sizeof(VecamTidChunk) == 64, "tid chunk is on disk");
+
+/*
+ * An entry point: a node with a sketch relative to the mean, so that a search
+ * can choose among all of them from a few pages.
+ */
+typedef struct VecamEntryPoint
+{
+	ItemPointerData node;		/* block, slot + 1; invalid: free */
+	uint8		generation;
+	uint8		level;
+	float		extra;			/* as in the node */
+	float		add;			/* VecamSketchFactors */
+	float		mul;
+} VecamEntryPoint;				/* the sketch follows, at offset 24 */
+
+StaticAssertDecl(sizeof(VecamEntryPoint) == 20, "entry point is on disk");
+
+#define VECAM_ENTRY_HEAD 24
+
+/*
+ * Longer codes are kept on extent pages, so that a page holds two growing rows
+ * and a node has room for sketches.
+ */
+#define VECAM_INLINE_DIMS 4000
+
 /* Extent pages of one code at most: 16,000 dimensions need two. */
 #define VECAM_MAX_EXTENTS 2
 
@@ -182,7 +232,7 @@ typedef struct VecamListRoot
 } VecamListRoot;
 
 /*
- * Contents of the meta page.  Everything above "lists" is fixed when the index
+ * Contents of the meta page.  Everything above "mean" is fixed when the index
  * is built.
  */
 typedef struct VecamMetaPageData
@@ -197,12 +247,18 @@ typedef struct VecamMetaPageData
 	uint16		ef_construction;
 	uint16		growing_size;	/* bytes of a growing entry */
 	uint16		nextents;		/* extent pages of one code, 0: code inline */
+	uint16		sketch_bits;	/* the option */
+	uint16		node_size;
 	BlockNumber mean;			/* first page of the mean, or invalid: zero */
+	float		max_norm;		/* inner product: M of the extra coordinate */
+	uint8		has_graph;		/* rows have been sealed */
+	uint8		entry_level;	/* nodes of this level or more are entry points */
+	uint16		unused;
 	VecamListRoot lists[VECAM_NLISTS];
 } VecamMetaPageData;
 
-StaticAssertDecl(sizeof(VecamMetaPageData) == 56, "meta page is on disk");
-StaticAssertDecl(offsetof(VecamMetaPageData, lists) == 32,
+StaticAssertDecl(sizeof(VecamMetaPageData) == 88, "meta page is on disk");
+StaticAssertDecl(offsetof(VecamMetaPageData, lists) == 44,
 				 "meta page is on disk");
 
 #define VecamPageGetMeta(page)		((VecamMetaPageData *) PageGetContents(page))

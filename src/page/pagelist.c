@@ -477,6 +477,35 @@ vecam_list_newest_pages(Relation index, VecamList list, BlockNumber *blocks)
 }
 
 /*
+ * About how many pages the list has: those of the directory page that takes
+ * additions, and full directory pages before it.
+ */
+int64
+vecam_list_count_pages(Relation index, VecamList list)
+{
+	VecamMetaPageData meta;
+	VecamDirectoryPage *dir;
+	Buffer		buf;
+	int64		n;
+
+	vecam_meta_read(index, &meta);
+	if (!BlockNumberIsValid(meta.lists[list].target))
+		return 0;
+
+	buf = read_directory(index, meta.lists[list].target, list,
+						 BUFFER_LOCK_SHARE);
+	dir = VecamPageGetDirectory(BufferGetPage(buf));
+	n = (int64) dir->ordinal * VECAM_DIRECTORY_CAPACITY;
+	for (int i = 0; i < dir->nblocks; i++)
+	{
+		if (BlockNumberIsValid(dir->blocks[i]))
+			n++;
+	}
+	UnlockReleaseBuffer(buf);
+	return n;
+}
+
+/*
  * Take a slot page without rows out of its list and make it a free page;
  * `directory` is the directory page that names it.  Returns false if it has
  * rows by now.

@@ -36,6 +36,9 @@ extern BlockNumber vecam_list_next(VecamListWalk *walk);
 
 extern Buffer vecam_list_add_page(Relation index, VecamList list,
 								  int slot_size);
+extern Buffer vecam_list_lock_room(Relation index, const VecamIndex *ix,
+								   VecamList list);
+extern int64 vecam_list_count_pages(Relation index, VecamList list);
 extern int	vecam_list_newest_pages(Relation index, VecamList list,
 									BlockNumber *blocks);
 extern bool vecam_list_remove_page(Relation index, BlockNumber directory,

@@ -40,7 +40,7 @@ vecam_slots_are_of(Relation index, Buffer buf, VecamList list)
  */
 VecamSlotPage *
 vecam_slots_of_buffer(Relation index, Buffer buf,
-					  const VecamMetaPageData *meta, VecamList list)
+					  const VecamIndex *ix, VecamList list)
 {
 	VecamSlotPage *slots;
 
@@ -48,10 +48,10 @@ vecam_slots_of_buffer(Relation index, Buffer buf,
 		return NULL;
 
 	slots = VecamPageGetSlots(BufferGetPage(buf));
-	if (slots->slot_size != vecam_slot_size(meta, list))
+	if (slots->slot_size != vecam_slot_size(ix, list))
 		vecam_corrupt(index, BufferGetBlockNumber(buf),
 					  "slots of %u bytes, not %d", slots->slot_size,
-					  vecam_slot_size(meta, list));
+					  vecam_slot_size(ix, list));
 	return slots;
 }
 
@@ -103,4 +103,25 @@ vecam_slots_remove(Page page, int slot)
 
 	ItemPointerSetInvalid(&entry->tid);
 	slots->nlive--;
+}
+
+/*
+ * The rows of the table on a slot page: slots, or the TIDs of chunks.
+ */
+int
+vecam_slots_count_rows(Page page)
+{
+	VecamSlotPage *slots = VecamPageGetSlots(page);
+	int			rows = 0;
+
+	if (slots->list < VECAM_NROWLISTS)
+		return slots->nlive;
+	for (int i = 0; slots->list == VECAM_LIST_OVERFLOW && i < slots->nslots; i++)
+	{
+		VecamTidEntry *slot = vecam_slot(slots, i);
+
+		if (vecam_slot_is_live(slot))
+			rows += ((VecamTidChunk *) slot)->ntids;
+	}
+	return rows;
 }

@@ -36,10 +36,11 @@ vecam_slots_free_space(const VecamSlotPage *slots)
 extern void vecam_slots_init(Page page, VecamList list, int slot_size);
 extern bool vecam_slots_are_of(Relation index, Buffer buf, VecamList list);
 extern VecamSlotPage *vecam_slots_of_buffer(Relation index, Buffer buf,
-											const VecamMetaPageData *meta,
+											const VecamIndex *ix,
 											VecamList list);
 extern int	vecam_slots_find_free(const VecamSlotPage *slots);
 extern void vecam_slots_put(Page page, int slot, const void *entry);
 extern void vecam_slots_remove(Page page, int slot);
+extern int	vecam_slots_count_rows(Page page);
 
 #endif							/* VECAM_SLOTS_H */

@@ -1,0 +1,342 @@
+/*-------------------------------------------------------------------------
+ *
+ * rowscan.c
+ *	  All rows with a distance, from the growing list and from the graph.
+ *
+ * Rows move from the growing list to the graph, never back, so the growing
+ * list is read first; a row that has moved since and is met again is known by
+ * its TID.  The two streams are merged by bound.
+ *
+ * A row of the graph may be found when rows with larger bounds have been
+ * returned already.  A strict scan drops it, since the planner relies on the
+ * order; a relaxed one returns it late.
+ *
+ * When nothing is left that the graph's edges lead to, the node pages are
+ * swept for nodes that were not visited.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "flat/rowscan.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+
+typedef struct TidSetEntry
+{
+	ItemPointerData tid;
+	char		status;
+} TidSetEntry;
+
+static inline uint32
+hash_tid(const ItemPointerData *tid)
+{
+	return murmurhash32(ItemPointerGetBlockNumberNoCheck(tid)) ^
+		murmurhash32(ItemPointerGetOffsetNumberNoCheck(tid));
+}
+
+#define SH_PREFIX tidset
+#define SH_ELEMENT_TYPE TidSetEntry
+#define SH_KEY_TYPE ItemPointerData
+#define SH_KEY tid
+#define SH_HASH_KEY(tb, key) hash_tid(&(key))
+#define SH_EQUAL(tb, a, b) (ItemPointerEquals(&(a), &(b)))
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+/* The query in the space of the codes, for the graph's distances. */
+static void
+set_point(VecamRowScan *scan, const float *q, const VecamCodecQuery *query,
+		  const float *rotated)
+{
+	const VecamIndex *ix = scan->ix;
+	int			dims = ix->meta.dims;
+
+	vecam_point_alloc(&scan->point, ix);
+	if (ix->meta.metric == VECAM_METRIC_IP)
+	{
+		/* the bound's query is not centred, the codes are */
+		VecamCodec	codec = ix->codec;
+
+		codec.metric = VECAM_METRIC_L2;
+		vecam_codec_query_init(&scan->routing, &codec, q, scan->point.y,
+							   scan->point.q16);
+	}
+	else
+		memcpy(scan->point.y, rotated, sizeof(float) * dims);
+	vecam_point_set(&scan->point, ix, query->sq8.error, 0);
+}
+
+static void
+begin_graph(VecamRowScan *scan)
+{
+	vecam_store_init(&scan->store, scan->index, VECAM_STORE_LOGGED, 0);
+	memset(&scan->graph, 0, sizeof(scan->graph));
+	scan->graph.store = &scan->store;
+	scan->graph.ix = scan->ix;
+	scan->graph.target = InvalidBlockNumber;
+	scan->graph.counters = scan->counters;
+}
+
+static void
+begin_search(VecamRowScan *scan, const float *q, const VecamCodecQuery *query,
+			 const float *rotated, int lookahead)
+{
+	set_point(scan, q, query, rotated);
+	vecam_search_init(&scan->search, &scan->graph, &scan->point, query,
+					  lookahead, scan->memory);
+	vecam_entries_seed(&scan->search);
+}
+
+/*
+ * Begin a scan.  `query` NULL: no distances are wanted, every bound is 0.
+ * `q` is the query's components and `rotated` what vecam_codec_query_init made
+ * of them.  All must outlive the scan.
+ */
+void
+vecam_rows_begin(VecamRowScan *scan, Relation index, VecamIndex *ix,
+				 const float *q, const VecamCodecQuery *query,
+				 const float *rotated, int lookahead, bool strict, Size memory,
+				 VecamSearchCounters *counters)
+{
+	scan->index = index;
+	scan->ix = ix;
+	scan->memory = memory;
+	scan->strict = strict;
+	scan->counters = counters;
+	scan->has_graph = ix->meta.has_graph;
+	scan->swept = false;
+	scan->growing_tids = NULL;
+	scan->started = false;
+	scan->next_growing.valid = false;
+	scan->next_graph.valid = false;
+	scan->hit.ntids = 0;
+	scan->next_tid = 0;
+	scan->next_chunk = VECAM_INVALID_REF;
+	scan->chunk.ntids = 0;
+	scan->next_chunk_tid = 0;
+	vecam_flat_begin(&scan->growing, index, ix, query, memory, counters);
+	if (scan->has_graph)
+		begin_graph(scan);
+	if (scan->has_graph && query)
+		begin_search(scan, q, query, rotated, lookahead);
+}
+
+/* Remember the rows that the growing scan has in hand. */
+static void
+remember_growing_rows(VecamRowScan *scan)
+{
+	VecamFlatScan *growing = &scan->growing;
+
+	if (!scan->has_graph || growing->nitems == 0)
+		return;
+	if (scan->growing_tids == NULL)
+		scan->growing_tids = tidset_create(CurrentMemoryContext,
+										   growing->nitems, NULL);
+	for (int i = 0; i < growing->nitems; i++)
+	{
+		bool		found;
+
+		tidset_insert(scan->growing_tids, growing->items[i].tid, &found);
+	}
+}
+
+static bool
+is_growing_row(VecamRowScan *scan, ItemPointer tid)
+{
+	return scan->growing_tids && tidset_lookup(scan->growing_tids, *tid);
+}
+
+/* Let next_growing be the next row of the growing list, if there is one. */
+static void
+fetch_growing(VecamRowScan *scan)
+{
+	VecamFlatScan *growing = &scan->growing;
+	bool		new_pass;
+
+	if (scan->next_growing.valid)
+		return;
+	new_pass = !growing->collected ||
+		(growing->next == growing->nitems && growing->dropped);
+	scan->next_growing.valid = vecam_flat_next(growing,
+											   &scan->next_growing.tid,
+											   &scan->next_growing.bound);
+	if (new_pass)
+		remember_growing_rows(scan);
+}
+
+/* The next TID of the hit that was popped last. */
+static bool
+next_tid_of_hit(VecamRowScan *scan, ItemPointer tid)
+{
+	if (scan->next_tid < scan->hit.ntids)
+	{
+		*tid = scan->hit.tids[scan->next_tid++];
+		return true;
+	}
+	while (scan->next_chunk_tid == scan->chunk.ntids)
+	{
+		CHECK_FOR_INTERRUPTS();
+		scan->next_chunk_tid = 0;
+		scan->chunk.ntids = 0;
+		if (scan->next_chunk == VECAM_INVALID_REF ||
+			!vecam_read_chunk(&scan->graph, scan->next_chunk, scan->hit.ref,
+							  scan->hit.generation, &scan->chunk))
+		{
+			scan->next_chunk = VECAM_INVALID_REF;
+			return false;
+		}
+		scan->counters->pages_read++;
+		scan->next_chunk = scan->chunk.next;
+	}
+	*tid = scan->chunk.tids[scan->next_chunk_tid++];
+	return true;
+}
+
+/* Pop the next hit of the search; false when the graph is exhausted. */
+static bool
+next_hit(VecamRowScan *scan)
+{
+	if (!vecam_search_pop(&scan->search, &scan->hit))
+		return false;
+	scan->next_tid = 0;
+	scan->chunk.ntids = 0;
+	scan->next_chunk_tid = 0;
+	scan->next_chunk = scan->hit.overflow;
+	return true;
+}
+
+/* Offer all TIDs of a node whose page is in hand. */
+static void
+offer_node(VecamFlatScan *sweep, VecamRowScan *scan, VecamNodeHeader *node,
+		   VecamRef ref)
+{
+	VecamTidChunk chunk;
+	VecamRef	next = node->overflow;
+	double		bound = 0;
+
+	if (sweep->query)
+		bound = vecam_codec_bound(sweep->query, &node->sq8,
+								  vecam_node_code(&scan->graph, node,
+												  sweep->code));
+	for (int i = 0; i < node->ntids; i++)
+		vecam_flat_offer(sweep, bound, &node->tids[i]);
+	while (next != VECAM_INVALID_REF &&
+		   vecam_read_chunk(&scan->graph, next, ref, node->generation, &chunk))
+	{
+		for (int i = 0; i < chunk.ntids; i++)
+			vecam_flat_offer(sweep, bound, &chunk.tids[i]);
+		next = chunk.next;
+	}
+}
+
+/* Offer the rows of the nodes that the search has not visited. */
+static void
+sweep_pass(VecamFlatScan *sweep)
+{
+	VecamRowScan *scan = sweep->source;
+	const VecamNodeLayout *nl = &scan->ix->nodes;
+	BlockNumber nblocks = RelationGetNumberOfBlocks(scan->index);
+
+	for (BlockNumber blkno = 0; blkno < nblocks; blkno++)
+	{
+		VecamPin	pin;
+
+		CHECK_FOR_INTERRUPTS();
+		vecam_store_pin(&scan->store, blkno, BUFFER_LOCK_SHARE, &pin);
+		for (int slot = 0; slot < nl->per_page; slot++)
+		{
+			VecamRef	ref = VecamMakeRef(nl, blkno, slot);
+			VecamNodeHeader *node = vecam_node_of_pin(&scan->graph, &pin, slot);
+
+			if (node == NULL)
+				break;			/* no node page */
+			if (node->state == VECAM_NODE_LIVE &&
+				!(sweep->query && vecam_search_visited(&scan->search, ref,
+													   node->generation)))
+				offer_node(sweep, scan, node, ref);
+		}
+		vecam_store_unpin(&scan->store, &pin);
+		scan->counters->pages_read++;
+	}
+}
+
+/*
+ * Begin the sweep.  A strict scan has no use for rows before the last one.
+ */
+static void
+begin_sweep(VecamRowScan *scan)
+{
+	VecamFlatScan *sweep = &scan->sweep;
+
+	vecam_flat_begin(sweep, scan->index, scan->ix, scan->growing.query,
+					 scan->memory, scan->counters);
+	sweep->pass = sweep_pass;
+	sweep->source = scan;
+	if (scan->strict && scan->started && sweep->query)
+	{
+		sweep->started = true;
+		sweep->last.bound = scan->last_bound;
+		ItemPointerSet(&sweep->last.tid, 0, 0);
+	}
+	scan->swept = true;
+}
+
+/* Let next_graph be the next row of the graph, if there is one. */
+static void
+fetch_graph(VecamRowScan *scan)
+{
+	VecamRowCandidate *next = &scan->next_graph;
+
+	if (!scan->has_graph)
+		return;
+	while (!next->valid && !scan->swept)
+	{
+		if (scan->growing.query == NULL)
+			begin_sweep(scan);
+		else if (next_tid_of_hit(scan, &next->tid))
+		{
+			next->bound = scan->hit.key;
+			next->valid = !is_growing_row(scan, &next->tid);
+		}
+		else if (!next_hit(scan))
+			begin_sweep(scan);
+	}
+	while (!next->valid && vecam_flat_next(&scan->sweep, &next->tid,
+										   &next->bound))
+		next->valid = !is_growing_row(scan, &next->tid);
+}
+
+/*
+ * The next row, by bound; false at the end.
+ */
+bool
+vecam_rows_next(VecamRowScan *scan, ItemPointer tid, double *bound)
+{
+	for (;;)
+	{
+		VecamRowCandidate *next;
+
+		CHECK_FOR_INTERRUPTS();
+		fetch_growing(scan);
+		fetch_graph(scan);
+		next = &scan->next_graph;
+		if (!next->valid || (scan->next_growing.valid &&
+							 scan->next_growing.bound <= next->bound))
+			next = &scan->next_growing;
+		if (!next->valid)
+			return false;
+
+		next->valid = false;
+		if (scan->strict && scan->started && next->bound < scan->last_bound)
+			continue;
+		scan->started = true;
+		scan->last_bound = next->bound;
+		*tid = next->tid;
+		*bound = next->bound;
+		return true;
+	}
+}

@@ -1,0 +1,66 @@
+/*-------------------------------------------------------------------------
+ *
+ * rowscan.h
+ *	  All rows with a distance, from the growing list and from the graph.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef VECAM_ROWSCAN_H
+#define VECAM_ROWSCAN_H
+
+#include "flat/flatscan.h"
+#include "graph/graph.h"
+#include "graph/tids.h"
+
+struct tidset_hash;
+
+/* A row that may be returned next. */
+typedef struct VecamRowCandidate
+{
+	bool		valid;
+	double		bound;
+	ItemPointerData tid;
+} VecamRowCandidate;
+
+typedef struct VecamRowScan
+{
+	Relation	index;
+	VecamIndex *ix;
+	Size		memory;
+	bool		strict;			/* drop rows that are found too late */
+	VecamSearchCounters *counters;
+
+	VecamFlatScan growing;
+	VecamRowCandidate next_growing;
+
+	/* if there is a graph */
+	bool		has_graph;
+	bool		swept;			/* the graph is exhausted, sweep is under way */
+	VecamStore	store;
+	VecamGraph	graph;
+	VecamPoint	point;
+	VecamCodecQuery routing;	/* inner product: the query in code space */
+	VecamSearch search;
+	VecamRowCandidate next_graph;
+	VecamHit	hit;			/* whose TIDs are being returned */
+	int			next_tid;
+	VecamTidChunk chunk;
+	VecamRef	next_chunk;
+	int			next_chunk_tid;
+	VecamFlatScan sweep;
+	struct tidset_hash *growing_tids;	/* NULL: the growing list is empty */
+
+	bool		started;
+	double		last_bound;		/* once started */
+} VecamRowScan;
+
+extern void vecam_rows_begin(VecamRowScan *scan, Relation index,
+							 VecamIndex *ix, const float *q,
+							 const VecamCodecQuery *query,
+							 const float *rotated, int lookahead,
+							 bool strict, Size memory,
+							 VecamSearchCounters *counters);
+extern bool vecam_rows_next(VecamRowScan *scan, ItemPointer tid,
+							double *bound);
+
+#endif							/* VECAM_ROWSCAN_H */

@@ -1,0 +1,528 @@
+/*-------------------------------------------------------------------------
+ *
+ * seal.c
+ *	  Moving rows from the growing list into the graph.
+ *
+ * One process at a time changes an index's graph: the holder of the seal lock,
+ * a heavyweight lock of the meta page.  Readers and inserters take no notice
+ * of it.  A row is moved in steps, each one WAL record:
+ *
+ *		S1	growing page, node page		the node, BUILDING, without TIDs; the
+ *										slot names it
+ *		S2	node page, for each			edges back
+ *		S3	growing page, node page		the node LIVE with the TID, the slot free
+ *
+ * or, if there is a node with the same code,
+ *
+ *		S4	growing page, node page [, tid page]	the TID joins it
+ *
+ * so a row is in exactly one of the two places at every moment (INV-1).  After
+ * a crash between S1 and S3 the next holder of the lock finds the slot with
+ * its node and goes on from S2.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/generic_xlog.h"
+#include "flat/seal.h"
+#include "graph/tids.h"
+#include "miscadmin.h"
+#include "page/pagelist.h"
+#include "storage/bufmgr.h"
+#include "storage/lmgr.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+/* What a scan of the growing list may take beside a graph search, in ns. */
+#define GROWING_SCAN_NS 150000
+
+/*
+ * Rows up to which the growing list is scanned beside the graph: as many as
+ * cost about half of a search.  Figures of bench/recall.sh.
+ */
+int
+vecam_choose_seal_threshold(const VecamIndex *ix)
+{
+	int			per_page = VECAM_SLOTS_PER_PAGE(ix->meta.growing_size);
+	double		row_ns = 30 + 0.06 * ix->meta.dims + 600.0 / per_page;
+
+	return Max(64, (int) (GROWING_SCAN_NS / row_ns));
+}
+
+/*
+ * Get the right to change the graph.  NULL if somebody else has it and `wait`
+ * is false.  Takes the seal lock; vecam_sealer_end or the end of the
+ * transaction drops it.
+ */
+VecamSealer *
+vecam_sealer_begin(Relation index, bool wait)
+{
+	VecamSealer *sealer;
+	MemoryContext context;
+	MemoryContext old;
+
+	if (wait)
+		LockPage(index, VECAM_META_BLKNO, ExclusiveLock);
+	else if (!ConditionalLockPage(index, VECAM_META_BLKNO, ExclusiveLock))
+		return NULL;
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "vecam sealer",
+									ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
+	sealer = palloc0(sizeof(VecamSealer));
+	sealer->context = context;
+	sealer->scratch = AllocSetContextCreate(context, "vecam sealer row",
+											ALLOCSET_DEFAULT_SIZES);
+	sealer->index = index;
+	sealer->ix = vecam_index_open(index);
+	sealer->ef_construction = sealer->ix->meta.ef_construction;
+	vecam_store_init(&sealer->store, index, VECAM_STORE_LOGGED, 0);
+	sealer->graph.store = &sealer->store;
+	sealer->graph.ix = sealer->ix;
+	sealer->graph.entries = &sealer->entries;
+	sealer->graph.target = InvalidBlockNumber;
+	vecam_entries_init(&sealer->entries, sealer->ix,
+					   sealer->ix->meta.entry_level);
+	if (sealer->ix->meta.has_graph)
+		vecam_entries_load(&sealer->entries, index, sealer->ix);
+	vecam_link_alloc(&sealer->link, sealer->ix);
+	MemoryContextSwitchTo(old);
+	return sealer;
+}
+
+/* Remove the entry points below the level from the list's page. */
+static void
+thin_out_page(VecamSealer *sealer, BlockNumber blkno, int level)
+{
+	Buffer		buf = ReadBuffer(sealer->index, blkno);
+	VecamSlotPage *slots;
+	GenericXLogState *state = NULL;
+	Page		page = NULL;
+
+	LockBuffer(buf, BUFFER_LOCK_EXCLUSIVE);
+	slots = vecam_slots_of_buffer(sealer->index, buf, sealer->ix,
+								  VECAM_LIST_ENTRIES);
+	for (int i = 0; slots && i < slots->nslots; i++)
+	{
+		VecamTidEntry *slot = vecam_slot(slots, i);
+
+		if (!vecam_slot_is_live(slot) ||
+			((VecamEntryPoint *) slot)->level >= level)
+			continue;
+		if (state == NULL)
+		{
+			state = GenericXLogStart(sealer->index);
+			page = GenericXLogRegisterBuffer(state, buf, 0);
+		}
+		vecam_slots_remove(page, i);
+	}
+	if (state)
+		GenericXLogFinish(state);
+	UnlockReleaseBuffer(buf);
+}
+
+/* Change what the meta page says of the graph.  WAL: meta page. */
+static void
+update_meta(VecamSealer *sealer)
+{
+	Buffer		buf = ReadBuffer(sealer->index, VECAM_META_BLKNO);
+	GenericXLogState *state;
+	VecamMetaPageData *meta;
+
+	LockBuffer(buf, BUFFER_LOCK_EXCLUSIVE);
+	state = GenericXLogStart(sealer->index);
+	meta = VecamPageGetMeta(GenericXLogRegisterBuffer(state, buf, 0));
+	meta->has_graph = true;
+	meta->entry_level = sealer->entries.level;
+	meta->max_norm = sealer->ix->meta.max_norm;
+	GenericXLogFinish(state);
+	UnlockReleaseBuffer(buf);
+}
+
+/* The set of entry points was thinned out in memory: do it on disk. */
+static void
+raise_entry_level(VecamSealer *sealer)
+{
+	VecamListWalk *walk = palloc(sizeof(VecamListWalk));
+	BlockNumber blkno;
+
+	vecam_index_reread(sealer->index, sealer->ix);
+	vecam_list_begin(walk, sealer->index, &sealer->ix->meta,
+					 VECAM_LIST_ENTRIES);
+	while (BlockNumberIsValid(blkno = vecam_list_next(walk)))
+		thin_out_page(sealer, blkno, sealer->entries.level);
+	pfree(walk);
+	update_meta(sealer);
+}
+
+/*
+ * Give the right back.
+ */
+void
+vecam_sealer_end(VecamSealer *sealer)
+{
+	Relation	index = sealer->index;
+
+	if (sealer->entries.level > sealer->ix->meta.entry_level)
+		raise_entry_level(sealer);
+	MemoryContextDelete(sealer->context);
+	UnlockPage(index, VECAM_META_BLKNO, ExclusiveLock);
+}
+
+/* A row of the growing list that is being moved. */
+typedef struct GrowingRow
+{
+	VecamSealer *sealer;
+	BlockNumber blkno;
+	int			slot;
+	ItemPointerData tid;
+	VecamRef	node;			/* what S1 is to note */
+} GrowingRow;
+
+static VecamGrowingEntry *
+growing_entry(Page page, int slot)
+{
+	return (VecamGrowingEntry *) vecam_slot(VecamPageGetSlots(page), slot);
+}
+
+/* Changes of the growing page, as parts of S1, S3 and S4. */
+static void
+note_node(Page page, void *arg)
+{
+	GrowingRow *row = arg;
+
+	growing_entry(page, row->slot)->node = row->sealer->link.ref;
+}
+
+static void
+retire_slot(Page page, void *arg)
+{
+	vecam_slots_remove(page, ((GrowingRow *) arg)->slot);
+}
+
+/*
+ * Take the row's page in hand, exclusively, if the row is still there with
+ * this node noted (VACUUM may have removed it).
+ */
+static bool
+pin_row(GrowingRow *row, VecamRef node, VecamPin *pin)
+{
+	VecamSealer *sealer = row->sealer;
+	VecamSlotPage *slots;
+
+	vecam_store_pin(&sealer->store, row->blkno, BUFFER_LOCK_EXCLUSIVE, pin);
+	slots = vecam_slots_of_buffer(sealer->index, pin->buf, sealer->ix,
+								  VECAM_LIST_GROWING);
+	if (slots && row->slot < slots->nslots)
+	{
+		VecamGrowingEntry *entry = growing_entry(pin->page, row->slot);
+
+		if (ItemPointerEquals(&entry->tid, &row->tid) && entry->node == node)
+			return true;
+	}
+	vecam_store_unpin(&sealer->store, pin);
+	return false;
+}
+
+/* S4: the row joins the node with the same code.  True if done. */
+static bool
+join_equal_node(GrowingRow *row)
+{
+	VecamSealer *sealer = row->sealer;
+	VecamHit   *equal = &sealer->link.hits[0];
+	VecamPin	pin;
+	VecamAlso	also = {&pin, retire_slot, row};
+	bool		done;
+
+	vecam_chunk_reserve(&sealer->graph);
+	if (!pin_row(row, VECAM_INVALID_REF, &pin))
+		return true;
+	done = vecam_node_add_tid(&sealer->graph, equal->ref, equal->generation,
+							  sealer->link.head.residual, &row->tid, &also);
+	vecam_store_unpin(&sealer->store, &pin);
+	return done;
+}
+
+/* S1.  False if the row is gone. */
+static bool
+write_building_node(GrowingRow *row)
+{
+	VecamSealer *sealer = row->sealer;
+	VecamPin	pin;
+	VecamAlso	also = {&pin, note_node, row};
+
+	vecam_link_reserve_slot(&sealer->graph);
+	if (!pin_row(row, VECAM_INVALID_REF, &pin))
+		return false;
+	vecam_link_write_node(&sealer->link, &sealer->graph, VECAM_NODE_BUILDING,
+						  NULL, &also);
+	vecam_store_unpin(&sealer->store, &pin);
+	return true;
+}
+
+/* S3: the row is in the graph, or its node is of no use. */
+static void
+publish_node(GrowingRow *row)
+{
+	VecamSealer *sealer = row->sealer;
+	VecamLink  *link = &sealer->link;
+	VecamPin	pin;
+	VecamAlso	also = {&pin, retire_slot, row};
+	int			level = sealer->entries.level;
+
+	if (!pin_row(row, link->ref, &pin))
+	{
+		vecam_link_publish(link, &sealer->graph, NULL, NULL);
+		return;
+	}
+	vecam_link_publish(link, &sealer->graph, &row->tid, &also);
+	vecam_store_unpin(&sealer->store, &pin);
+	sealer->sealed++;
+	if (vecam_entries_add(&sealer->entries, sealer->ix, link->ref,
+						  link->generation, link->level, link->point.extra,
+						  link->point.y) && sealer->entries.level == level)
+		vecam_entries_store_last(&sealer->entries, sealer->index, sealer->ix);
+}
+
+/* The generation of a node that a crash has left BUILDING; false if none. */
+static bool
+find_leftover(VecamSealer *sealer, VecamRef ref, uint8 *generation)
+{
+	const VecamNodeLayout *nl = &sealer->ix->nodes;
+	VecamPin	pin;
+	VecamNodeHeader *node;
+	bool		found;
+
+	if (VecamRefBlock(nl, ref) >= vecam_store_nblocks(&sealer->store))
+		return false;
+	vecam_store_pin(&sealer->store, VecamRefBlock(nl, ref), BUFFER_LOCK_SHARE,
+					&pin);
+	node = vecam_node_of_pin(&sealer->graph, &pin, VecamRefSlot(nl, ref));
+	found = node && node->state == VECAM_NODE_BUILDING;
+	if (found)
+		*generation = node->generation;
+	vecam_store_unpin(&sealer->store, &pin);
+	return found;
+}
+
+/* Move one row; `entry` is a copy of its slot. */
+static void
+seal_row(VecamSealer *sealer, BlockNumber blkno, int slot,
+		 VecamGrowingEntry *entry)
+{
+	GrowingRow	row = {sealer, blkno, slot, entry->tid, VECAM_INVALID_REF};
+	VecamLink  *link = &sealer->link;
+	const uint8 *payload = VecamGrowingPayload(entry);
+	uint8	   *code = palloc(sealer->ix->meta.dims);
+
+	vecam_extents_read(&sealer->store, sealer->ix, payload, code);
+	vecam_link_prepare(link, &sealer->graph, &entry->sq8, code, payload,
+					   sealer->ef_construction);
+	if (entry->node != VECAM_INVALID_REF)
+	{
+		link->ref = entry->node;
+		if (!find_leftover(sealer, entry->node, &link->generation))
+			vecam_corrupt(sealer->index, blkno, "slot %d names no node", slot);
+		if (link->is_equal)
+			vecam_link_choose(link, &sealer->graph);
+	}
+	else
+	{
+		/* the extent pages of a long row would be left over: link it */
+		if (link->is_equal && sealer->ix->meta.nextents == 0 &&
+			join_equal_node(&row))
+		{
+			sealer->sealed++;
+			return;
+		}
+		if (link->is_equal)
+			vecam_link_choose(link, &sealer->graph);
+		if (!write_building_node(&row))
+			return;
+	}
+	vecam_link_neighbours(link, &sealer->graph);
+	publish_node(&row);
+}
+
+/* Move the rows of one page, up to max_rows in all. */
+static void
+seal_page(VecamSealer *sealer, BlockNumber blkno, int64 max_rows)
+{
+	PGAlignedBlock copy;
+	VecamSlotPage *slots = VecamPageGetSlots((Page) copy.data);
+	VecamPin	pin;
+	bool		ours;
+
+	vecam_store_pin(&sealer->store, blkno, BUFFER_LOCK_SHARE, &pin);
+	ours = vecam_slots_of_buffer(sealer->index, pin.buf, sealer->ix,
+								 VECAM_LIST_GROWING) != NULL;
+	memcpy(copy.data, pin.page, BLCKSZ);
+	vecam_store_unpin(&sealer->store, &pin);
+
+	if (ours && slots->nlive == 0)
+		return;
+	for (int i = 0; ours && i < slots->nslots && sealer->sealed < max_rows; i++)
+	{
+		VecamTidEntry *slot = vecam_slot(slots, i);
+		MemoryContext old;
+
+		if (!vecam_slot_is_live(slot))
+			continue;
+		CHECK_FOR_INTERRUPTS();
+		old = MemoryContextSwitchTo(sealer->scratch);
+		seal_row(sealer, blkno, i, (VecamGrowingEntry *) slot);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(sealer->scratch);
+	}
+}
+
+/* The largest norm among the growing rows, for the extra coordinate. */
+static float
+largest_norm(VecamSealer *sealer)
+{
+	VecamListWalk *walk = palloc(sizeof(VecamListWalk));
+	BlockNumber blkno;
+	double		largest = 0;
+
+	vecam_list_begin(walk, sealer->index, &sealer->ix->meta,
+					 VECAM_LIST_GROWING);
+	while (BlockNumberIsValid(blkno = vecam_list_next(walk)))
+	{
+		VecamPin	pin;
+		VecamSlotPage *slots;
+
+		vecam_store_pin(&sealer->store, blkno, BUFFER_LOCK_SHARE, &pin);
+		slots = vecam_slots_of_buffer(sealer->index, pin.buf, sealer->ix,
+									  VECAM_LIST_GROWING);
+		for (int i = 0; slots && i < slots->nslots; i++)
+		{
+			VecamTidEntry *slot = vecam_slot(slots, i);
+
+			if (vecam_slot_is_live(slot))
+				largest = Max(largest, ((VecamGrowingEntry *) slot)->sq8.norm2);
+		}
+		vecam_store_unpin(&sealer->store, &pin);
+	}
+	pfree(walk);
+	return sqrt(largest);
+}
+
+/* The first seal of an index. */
+static void
+start_graph(VecamSealer *sealer)
+{
+	if (sealer->ix->meta.metric == VECAM_METRIC_IP &&
+		sealer->ix->meta.max_norm == 0)
+		sealer->ix->meta.max_norm = 1.25 * largest_norm(sealer);
+	sealer->ix->meta.has_graph = true;
+	update_meta(sealer);
+	ereport(LOG,
+			(errmsg("vecam index \"%s\" starts its graph",
+					RelationGetRelationName(sealer->index))));
+}
+
+/*
+ * Move up to max_rows rows of the growing list into the graph; delay, if not
+ * NULL, is called for every page.  sealer->sealed counts.
+ */
+void
+vecam_seal_rows(VecamSealer *sealer, int64 max_rows, void (*delay) (void))
+{
+	VecamListWalk *walk = palloc(sizeof(VecamListWalk));
+	int64		target = sealer->sealed + max_rows;
+	BlockNumber blkno;
+
+	if (!sealer->ix->meta.has_graph)
+		start_graph(sealer);
+	vecam_list_begin(walk, sealer->index, &sealer->ix->meta,
+					 VECAM_LIST_GROWING);
+	while (sealer->sealed < target &&
+		   BlockNumberIsValid(blkno = vecam_list_next(walk)))
+	{
+		if (delay)
+			delay();
+		seal_page(sealer, blkno, target);
+		if (vecam_list_remove_page(sealer->index, walk->directory, blkno))
+			vecam_record_free_page(sealer->index, blkno);
+	}
+	pfree(walk);
+}
+
+/* Free the empty chunks of a page's nodes; nodes without a TID are dead. */
+static void
+trim_page(VecamSealer *sealer, BlockNumber blkno)
+{
+	VecamGraph *graph = &sealer->graph;
+	const VecamNodeLayout *nl = &sealer->ix->nodes;
+
+	for (int slot = 0; slot < nl->per_page; slot++)
+	{
+		VecamRef	ref = VecamMakeRef(nl, blkno, slot);
+		VecamNodeHeader *node;
+		VecamPin	pin;
+		VecamChange change;
+		VecamRef	overflow = VECAM_INVALID_REF;
+		uint8		generation = 0;
+
+		vecam_store_pin(&sealer->store, blkno, BUFFER_LOCK_SHARE, &pin);
+		node = vecam_node_of_pin(graph, &pin, slot);
+		if (node && node->state == VECAM_NODE_LIVE)
+		{
+			overflow = node->overflow;
+			generation = node->generation;
+		}
+		vecam_store_unpin(&sealer->store, &pin);
+		if (node == NULL)
+			return;				/* no node page */
+		if (overflow == VECAM_INVALID_REF ||
+			!vecam_trim_chunks(graph, ref, generation, overflow))
+			continue;
+
+		vecam_store_pin(&sealer->store, blkno, BUFFER_LOCK_EXCLUSIVE, &pin);
+		if (vecam_node_of_pin(graph, &pin, slot)->ntids == 0)
+		{
+			vecam_change_start(&change, &sealer->store);
+			vecam_node_at(nl, vecam_change_page(&change, &pin, false),
+						  slot)->state = VECAM_NODE_DEAD;
+			vecam_change_finish(&change);
+		}
+		vecam_store_unpin(&sealer->store, &pin);
+	}
+}
+
+/*
+ * Free the TID chunks that bulkdelete has emptied.
+ */
+void
+vecam_sealer_trim_chunks(VecamSealer *sealer, void (*delay) (void))
+{
+	BlockNumber nblocks = RelationGetNumberOfBlocks(sealer->index);
+
+	if (!BlockNumberIsValid(sealer->ix->meta.lists[VECAM_LIST_OVERFLOW].head))
+		return;
+	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < nblocks; blkno++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		delay();
+		trim_page(sealer, blkno);
+	}
+}
+
+/*
+ * Repair the graph; `sealed` says that the growing list was sealed under this
+ * lock, so that no row claims a node.
+ */
+void
+vecam_sealer_repair(VecamSealer *sealer, bool sealed, void (*delay) (void))
+{
+	VecamRepairStats stats;
+	int			level = sealer->entries.level;
+
+	vecam_graph_repair(&sealer->graph, &sealer->link, sealer->scratch, sealed,
+					   delay, &stats);
+	if (sealer->entries.level < level)
+		update_meta(sealer);
+}

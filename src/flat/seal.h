@@ -1,0 +1,39 @@
+/*-------------------------------------------------------------------------
+ *
+ * seal.h
+ *	  Moving rows from the growing list into the graph.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef VECAM_SEAL_H
+#define VECAM_SEAL_H
+
+#include "flat/growing.h"
+#include "graph/graph.h"
+
+/* The right to change the graph, and what one holder of it works with. */
+typedef struct VecamSealer
+{
+	Relation	index;
+	VecamIndex *ix;
+	VecamStore	store;
+	VecamGraph	graph;
+	VecamEntrySet entries;
+	VecamLink	link;
+	int			ef_construction;
+	MemoryContext context;		/* of the sealer */
+	MemoryContext scratch;		/* reset for every row */
+	int64		sealed;			/* rows so far */
+} VecamSealer;
+
+extern VecamSealer *vecam_sealer_begin(Relation index, bool wait);
+extern void vecam_sealer_end(VecamSealer *sealer);
+extern void vecam_seal_rows(VecamSealer *sealer, int64 max_rows,
+							void (*delay) (void));
+extern void vecam_sealer_trim_chunks(VecamSealer *sealer,
+									 void (*delay) (void));
+extern void vecam_sealer_repair(VecamSealer *sealer, bool sealed,
+								void (*delay) (void));
+extern int	vecam_choose_seal_threshold(const VecamIndex *ix);
+
+#endif							/* VECAM_SEAL_H */

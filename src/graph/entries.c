@@ -1,0 +1,252 @@
+/*-------------------------------------------------------------------------
+ *
+ * entries.c
+ *	  Where searches start.
+ *
+ * As in HNSW (Malkov & Yashunin) nodes have levels, of geometrically falling
+ * frequency.  But the upper levels have no edges: they are a way to choose
+ * entry points.  The nodes of level entry_level or more, one to three hundred
+ * whatever the index's size, stand in a list of their own with a sketch
+ * relative to the mean; a search estimates its distance to all of them from a
+ * few pages and starts at the nearest.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/generic_xlog.h"
+#include "common/hashfn.h"
+#include "graph/graph.h"
+#include "page/pagelist.h"
+#include "page/slots.h"
+#include "port/pg_bitutils.h"
+#include "storage/bufmgr.h"
+
+/* With more entry points than this the level is raised, which keeps 1 in 4. */
+#define MAX_ENTRIES 256
+
+#define MAX_LEVEL 15
+
+/*
+ * The level of a node: a hash of its code and the index's seed, so that equal
+ * data give equal levels; P(level >= l) = 4^-l.
+ */
+int
+vecam_node_level(const VecamIndex *ix, const VecamSq8Header *head,
+				 const uint8 *code)
+{
+	uint64		hash = hash_bytes_extended(code, ix->meta.dims, ix->meta.seed);
+	uint32		bits;
+
+	hash = hash_combine64(hash, hash_bytes_extended((const unsigned char *) head,
+													2 * sizeof(float),
+													ix->meta.seed));
+	bits = (uint32) (hash >> 32) | (1U << (2 * MAX_LEVEL));
+	return pg_rightmost_one_pos32(bits) / 2;
+}
+
+static int
+sketch_words(const VecamIndex *ix)
+{
+	return ix->nodes.sketch_bytes / sizeof(uint64);
+}
+
+/*
+ * An empty set, in the current memory context.
+ */
+void
+vecam_entries_init(VecamEntrySet *set, const VecamIndex *ix, int level)
+{
+	set->n = 0;
+	set->allocated = 2 * MAX_ENTRIES;
+	set->level = level;
+	set->heads = palloc(sizeof(VecamEntryPoint) * set->allocated);
+	set->sketches = palloc(sizeof(uint64) * sketch_words(ix) * set->allocated);
+}
+
+static void
+reserve_entry(VecamEntrySet *set, const VecamIndex *ix)
+{
+	if (set->n < set->allocated)
+		return;
+	set->allocated *= 2;
+	set->heads = repalloc(set->heads, sizeof(VecamEntryPoint) * set->allocated);
+	set->sketches = repalloc(set->sketches, sizeof(uint64) * sketch_words(ix) *
+							 set->allocated);
+}
+
+/* Raise the level until the set is small again. */
+static void
+thin_out(VecamEntrySet *set, const VecamIndex *ix)
+{
+	int			words = sketch_words(ix);
+
+	while (set->n > MAX_ENTRIES && set->level < MAX_LEVEL)
+	{
+		int			kept = 0;
+
+		set->level++;
+		for (int i = 0; i < set->n; i++)
+		{
+			if (set->heads[i].level < set->level)
+				continue;
+			set->heads[kept] = set->heads[i];
+			memmove(set->sketches + (Size) kept * words,
+					set->sketches + (Size) i * words, sizeof(uint64) * words);
+			kept++;
+		}
+		set->n = kept;
+	}
+}
+
+/*
+ * Add a node (y: its decoded code) if its level is high enough; true if it
+ * was.  May raise the set's level.
+ */
+bool
+vecam_entries_add(VecamEntrySet *set, const VecamIndex *ix, VecamRef ref,
+				  uint8 generation, int level, float extra, const float *y)
+{
+	VecamEntryPoint *entry;
+	VecamSketchFactors factors;
+	float	   *origin;
+
+	if (level < set->level)
+		return false;
+
+	reserve_entry(set, ix);
+	entry = &set->heads[set->n];
+	memset(entry, 0, sizeof(*entry));
+	ItemPointerSet(&entry->node, VecamRefBlock(&ix->nodes, ref),
+				   VecamRefSlot(&ix->nodes, ref) + 1);
+	entry->generation = generation;
+	entry->level = level;
+	entry->extra = extra;
+
+	origin = palloc0(sizeof(float) * ix->meta.dims);
+	vecam_sketch_encode(&ix->nodes.sketch, y, origin,
+						set->sketches + (Size) set->n * sketch_words(ix),
+						&factors);
+	pfree(origin);
+	entry->add = factors.add;
+	entry->mul = factors.mul;
+	set->n++;
+	thin_out(set, ix);
+	return true;
+}
+
+/*
+ * The slot bytes of entry point i, palloc'd.
+ */
+char *
+vecam_entry_slot(const VecamEntrySet *set, const VecamIndex *ix, int i)
+{
+	char	   *slot = palloc0(vecam_slot_size(ix, VECAM_LIST_ENTRIES));
+
+	memcpy(slot, &set->heads[i], sizeof(VecamEntryPoint));
+	memcpy(slot + VECAM_ENTRY_HEAD,
+		   set->sketches + (Size) i * sketch_words(ix), ix->nodes.sketch_bytes);
+	return slot;
+}
+
+/* Copy the entry points of a locked page into the set. */
+static void
+load_page(VecamEntrySet *set, const VecamIndex *ix, VecamSlotPage *slots)
+{
+	for (int i = 0; i < slots->nslots; i++)
+	{
+		VecamTidEntry *slot = vecam_slot(slots, i);
+
+		if (!vecam_slot_is_live(slot))
+			continue;
+		reserve_entry(set, ix);
+		memcpy(&set->heads[set->n], slot, sizeof(VecamEntryPoint));
+		memcpy(set->sketches + (Size) set->n * sketch_words(ix),
+			   (char *) slot + VECAM_ENTRY_HEAD, ix->nodes.sketch_bytes);
+		set->n++;
+	}
+}
+
+/*
+ * Add the entry points of the index's list to the set.  Locks one page at a
+ * time.
+ */
+void
+vecam_entries_load(VecamEntrySet *set, Relation index, const VecamIndex *ix)
+{
+	VecamListWalk *walk = palloc(sizeof(VecamListWalk));
+	BlockNumber blkno;
+
+	vecam_list_begin(walk, index, &ix->meta, VECAM_LIST_ENTRIES);
+	while (BlockNumberIsValid(blkno = vecam_list_next(walk)))
+	{
+		Buffer		buf = ReadBuffer(index, blkno);
+		VecamSlotPage *slots;
+
+		LockBuffer(buf, BUFFER_LOCK_SHARE);
+		slots = vecam_slots_of_buffer(index, buf, ix, VECAM_LIST_ENTRIES);
+		if (slots)
+			load_page(set, ix, slots);
+		UnlockReleaseBuffer(buf);
+	}
+	pfree(walk);
+}
+
+/*
+ * Put all entry points into the frontier of a search.
+ */
+void
+vecam_entries_seed(VecamSearch *search)
+{
+	VecamGraph *graph = search->graph;
+	const VecamIndex *ix = graph->ix;
+	const VecamNodeLayout *nl = &ix->nodes;
+	VecamEntrySet *set = graph->entries;
+	VecamEntrySet loaded;
+	int			words = sketch_words(ix);
+
+	if (set == NULL)
+	{
+		vecam_entries_init(&loaded, ix, 0);
+		vecam_entries_load(&loaded, graph->store->index, ix);
+		set = &loaded;
+	}
+
+	for (int i = 0; i < set->n; i++)
+	{
+		VecamEntryPoint *entry = &set->heads[i];
+		VecamSketchFactors factors = {entry->add, entry->mul};
+		float		diff = entry->extra - search->point->extra;
+		float		est;
+
+		vecam_sketch_estimate(&search->point->sketch, &nl->sketch,
+							  search->point->norm2, 1,
+							  set->sketches + (Size) i * words, &factors, &est);
+		vecam_frontier_push(&search->frontier, est + diff * diff,
+							VecamMakeRef(nl, ItemPointerGetBlockNumberNoCheck(&entry->node),
+										 ItemPointerGetOffsetNumberNoCheck(&entry->node) - 1),
+							entry->generation);
+	}
+	if (graph->counters)
+		graph->counters->distances_estimated += set->n;
+}
+
+/*
+ * Write the entry point that was added to the set last to the index's list.
+ *
+ * WAL: entry page.
+ */
+void
+vecam_entries_store_last(VecamEntrySet *set, Relation index,
+						 const VecamIndex *ix)
+{
+	char	   *slot = vecam_entry_slot(set, ix, set->n - 1);
+	Buffer		buf = vecam_list_lock_room(index, ix, VECAM_LIST_ENTRIES);
+	GenericXLogState *state = GenericXLogStart(index);
+	Page		page = GenericXLogRegisterBuffer(state, buf, 0);
+
+	vecam_slots_put(page, vecam_slots_find_free(VecamPageGetSlots(page)), slot);
+	GenericXLogFinish(state);
+	UnlockReleaseBuffer(buf);
+	pfree(slot);
+}

@@ -1,0 +1,72 @@
+/*-------------------------------------------------------------------------
+ *
+ * point.c
+ *	  A vector that a search looks for, or that is being linked.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "graph/graph.h"
+#include "math/kernels.h"
+
+/*
+ * Allocate a point in the current memory context.
+ */
+void
+vecam_point_alloc(VecamPoint *point, const VecamIndex *ix)
+{
+	int			dims = ix->meta.dims;
+
+	point->y = palloc(sizeof(float) * dims);
+	point->q16 = palloc(sizeof(int16) * dims);
+	point->planes = palloc(sizeof(uint64) * 4 * ix->nodes.sketch.words);
+}
+
+/*
+ * Prepare a point whose y has been set; `error` is how far y may be from what
+ * it stands for.
+ */
+void
+vecam_point_set(VecamPoint *point, const VecamIndex *ix, double error,
+				float extra)
+{
+	int			dims = ix->meta.dims;
+
+	point->norm2 = vecam_kernels->inner_product(dims, point->y, point->y);
+	point->extra = extra;
+	vecam_sq8_query_init(&point->sq8, dims, point->y, error, point->q16);
+	vecam_sketch_query_init(&point->sketch, &ix->nodes.sketch, point->y,
+							point->planes);
+}
+
+/*
+ * The coordinate sqrt(M^2 - |x|^2) that makes the nearest neighbour of
+ * (q, 0) the one of largest inner product (Bachrach et al., RecSys 2014); 0
+ * for rows longer than M, and for the other metrics.  It guides searches only,
+ * so |x| is taken from the code.
+ */
+float
+vecam_extra_coordinate(const VecamIndex *ix, const VecamSq8Header *head,
+					   const uint8 *code)
+{
+	int			dims = ix->meta.dims;
+	double		m2 = (double) ix->meta.max_norm * ix->meta.max_norm;
+	double		norm2;
+
+	if (ix->meta.metric != VECAM_METRIC_IP)
+		return 0;
+
+	norm2 = head->norm2;
+	if (ix->rotated_mean)
+	{
+		double		dot = head->delta *
+			vecam_kernels->dot_f32_u8(dims, ix->rotated_mean, code) +
+			head->lo * ix->rotated_mean_sum;
+
+		norm2 += 2 * dot + ix->codec.mean_norm * ix->codec.mean_norm;
+	}
+	return norm2 < m2 ? sqrt(m2 - norm2) : 0;
+}

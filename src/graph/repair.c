@@ -1,0 +1,708 @@
+/*-------------------------------------------------------------------------
+ *
+ * repair.c
+ *	  Mending the graph after rows have gone, and freeing dead nodes.
+ *
+ * The caller holds the seal lock, so nobody else changes nodes but bulkdelete
+ * of a concurrent VACUUM, which there is not.  Three passes over the pages:
+ *
+ *		1	the state of every node, and which nodes an edge leads to
+ *		2	nodes with edges to dead nodes lose those and are offered the
+ *			dead ones' neighbours; only such pages are written
+ *		3	dead nodes become free: no edge leads to them now
+ *
+ * Between 2 and 3 nodes that no edge leads to get one.  Each page is changed
+ * by one record, after which the graph is valid: readers skip edges to free
+ * slots.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "graph/tids.h"
+#include "miscadmin.h"
+#include "page/pagelist.h"
+#include "page/slots.h"
+#include "storage/bufmgr.h"
+#include "utils/memutils.h"
+
+/* Neighbours of dead nodes that are offered for each edge lost. */
+#define OFFERS_PER_EDGE 3
+
+/* With fewer entry points than this more are taken, from a lower level. */
+#define MIN_ENTRIES 48
+
+typedef struct NodeNote
+{
+	uint8		state;
+	uint8		generation;
+	uint8		level;
+	bool		has_incoming;
+} NodeNote;
+
+typedef struct Repair
+{
+	VecamGraph *graph;
+	VecamLink  *link;
+	MemoryContext scratch;
+	bool		free_orphans;	/* BUILDING nodes belong to no row */
+	void		(*delay) (void);
+	VecamRepairStats *stats;
+	BlockNumber nblocks;
+	NodeNote   *notes;			/* nblocks * per_page */
+	int64		ndead;
+	int			old_entry_level;
+} Repair;
+
+static NodeNote *
+note_of(Repair *repair, VecamRef ref)
+{
+	const VecamNodeLayout *nl = &repair->graph->ix->nodes;
+	BlockNumber blkno = VecamRefBlock(nl, ref);
+	int			slot = VecamRefSlot(nl, ref);
+
+	if (blkno >= repair->nblocks || slot >= nl->per_page)
+		return NULL;
+	return &repair->notes[(Size) blkno * nl->per_page + slot];
+}
+
+/* Does an edge lead to a node that is there and not dead? */
+static bool
+edge_is_good(Repair *repair, VecamRef ref, uint8 generation)
+{
+	NodeNote   *note = note_of(repair, ref);
+
+	return note && note->generation == generation &&
+		(note->state == VECAM_NODE_LIVE || note->state == VECAM_NODE_BUILDING);
+}
+
+/* Call a function for each node of each node page, under a lock. */
+static void
+for_each_node(Repair *repair, int lockmode,
+			  void (*visit) (Repair *repair, VecamRef ref,
+							 VecamNodeHeader *node, VecamPin *pin))
+{
+	VecamGraph *graph = repair->graph;
+	const VecamNodeLayout *nl = &graph->ix->nodes;
+
+	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < repair->nblocks; blkno++)
+	{
+		VecamPin	pin;
+
+		CHECK_FOR_INTERRUPTS();
+		if (repair->delay)
+			repair->delay();
+		vecam_store_pin(graph->store, blkno, lockmode, &pin);
+		for (int slot = 0; slot < nl->per_page; slot++)
+		{
+			VecamNodeHeader *node = vecam_node_of_pin(graph, &pin, slot);
+
+			if (node == NULL)
+				break;			/* no node page */
+			visit(repair, VecamMakeRef(nl, blkno, slot), node, &pin);
+		}
+		vecam_store_unpin(graph->store, &pin);
+	}
+}
+
+/* Pass 1, first half: states. */
+static void
+note_state(Repair *repair, VecamRef ref, VecamNodeHeader *node, VecamPin *pin)
+{
+	NodeNote   *note = note_of(repair, ref);
+
+	note->state = node->state;
+	note->generation = node->generation;
+	note->level = node->level;
+	if (node->state == VECAM_NODE_BUILDING && repair->free_orphans)
+		note->state = VECAM_NODE_DEAD;
+	if (note->state == VECAM_NODE_DEAD)
+		repair->ndead++;
+	else if (note->state == VECAM_NODE_LIVE)
+		repair->stats->live++;
+}
+
+/* Pass 1, second half: where the edges of live nodes lead. */
+static void
+note_edges(Repair *repair, VecamRef ref, VecamNodeHeader *node, VecamPin *pin)
+{
+	const VecamNodeLayout *nl = &repair->graph->ix->nodes;
+
+	if (node->state != VECAM_NODE_LIVE)
+		return;
+	for (int i = 0; i < node->degree; i++)
+	{
+		VecamRef	to = VecamNodeRefs(nl, node)[i];
+
+		if (edge_is_good(repair, to, VecamNodeGenerations(nl, node)[i]))
+			note_of(repair, to)->has_incoming = true;
+	}
+}
+
+/* A neighbour of a dead node, for a node that has lost its edge to that. */
+typedef struct Offer
+{
+	float		estimate;
+	VecamRef	ref;
+	uint8		generation;
+} Offer;
+
+static int
+compare_offers(const void *a, const void *b)
+{
+	float		x = ((const Offer *) a)->estimate;
+	float		y = ((const Offer *) b)->estimate;
+
+	return (x > y) - (x < y);
+}
+
+static bool
+has_edge(const VecamNodeLayout *nl, VecamNodeHeader *node, VecamRef ref)
+{
+	for (int i = 0; i < node->degree; i++)
+	{
+		if (VecamNodeRefs(nl, node)[i] == ref)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Collect the live neighbours of a dead node; their distances from the point
+ * in repair->link are estimated on the dead node's page.  `node` is a copy of
+ * the node that has lost its edge.
+ */
+static int
+collect_offers(Repair *repair, VecamNodeHeader *node, VecamRef self,
+			   VecamRef dead, uint8 generation, Offer *offers, uint8 *code)
+{
+	VecamGraph *graph = repair->graph;
+	const VecamNodeLayout *nl = &graph->ix->nodes;
+	VecamPin	pin;
+	VecamNodeHeader *z;
+	int			n = 0;
+
+	vecam_store_pin(graph->store, VecamRefBlock(nl, dead), BUFFER_LOCK_SHARE,
+					&pin);
+	z = vecam_node_of_pin(graph, &pin, VecamRefSlot(nl, dead));
+	if (z && z->generation == generation && z->state != VECAM_NODE_FREE)
+	{
+		float		est[256];
+		double		d2 = vecam_sq8_distance2(&repair->link->point.sq8, &z->sq8,
+											 vecam_node_code(graph, z, code));
+
+		vecam_sketch_estimate(&repair->link->point.sketch, &nl->sketch, d2,
+							  z->degree, VecamNodeSketches(nl, z),
+							  VecamNodeFactors(nl, z), est);
+		for (int i = 0; i < z->degree; i++)
+		{
+			VecamRef	to = VecamNodeRefs(nl, z)[i];
+			uint8		to_generation = VecamNodeGenerations(nl, z)[i];
+
+			if (to == self || has_edge(nl, node, to) ||
+				!edge_is_good(repair, to, to_generation))
+				continue;
+			offers[n].estimate = est[i];
+			offers[n].ref = to;
+			offers[n++].generation = to_generation;
+		}
+	}
+	vecam_store_unpin(graph->store, &pin);
+	return n;
+}
+
+/* Set link->point to the code of a node copy. */
+static void
+set_point(Repair *repair, const VecamSq8Header *head, float extra,
+		  const uint8 *code)
+{
+	VecamIndex *ix = repair->graph->ix;
+
+	vecam_sq8_decode(ix->meta.dims, head, code, repair->link->point.y);
+	vecam_point_set(&repair->link->point, ix, 0, extra);
+}
+
+/* Read the offered node's code; false if it is gone. */
+static VecamHitCode *
+read_offer(Repair *repair, const Offer *offer)
+{
+	VecamGraph *graph = repair->graph;
+	const VecamNodeLayout *nl = &graph->ix->nodes;
+	int			dims = graph->ix->meta.dims;
+	VecamHitCode *copy = palloc(offsetof(VecamHitCode, code) + dims);
+	VecamPin	pin;
+	VecamNodeHeader *node;
+	bool		found;
+
+	vecam_store_pin(graph->store, VecamRefBlock(nl, offer->ref),
+					BUFFER_LOCK_SHARE, &pin);
+	node = vecam_node_of_pin(graph, &pin, VecamRefSlot(nl, offer->ref));
+	found = node && node->generation == offer->generation &&
+		node->state == VECAM_NODE_LIVE;
+	if (found)
+	{
+		vecam_extents_read(graph->store, graph->ix, VecamNodeCode(nl, node),
+						   copy->code);
+		copy->sq8 = node->sq8;
+		copy->extra = node->extra;
+		copy->sum = vecam_sq8_code_sum(dims, copy->code);
+	}
+	vecam_store_unpin(graph->store, &pin);
+	return found ? copy : NULL;
+}
+
+/* Remove the edges of a node image that lead nowhere; returns how many. */
+static int
+drop_bad_edges(Repair *repair, VecamNodeHeader *node)
+{
+	const VecamNodeLayout *nl = &repair->graph->ix->nodes;
+	int			kept = 0;
+	int			dropped;
+
+	for (int i = 0; i < node->degree; i++)
+	{
+		if (!edge_is_good(repair, VecamNodeRefs(nl, node)[i],
+						  VecamNodeGenerations(nl, node)[i]))
+			continue;
+		if (kept != i)
+		{
+			VecamNodeRefs(nl, node)[kept] = VecamNodeRefs(nl, node)[i];
+			VecamNodeGenerations(nl, node)[kept] = VecamNodeGenerations(nl, node)[i];
+			VecamNodeDistances(nl, node)[kept] = VecamNodeDistances(nl, node)[i];
+			VecamNodeOcclusions(nl, node)[kept] = VecamNodeOcclusions(nl, node)[i];
+			VecamNodeFactors(nl, node)[kept] = VecamNodeFactors(nl, node)[i];
+			if (nl->has_extras)
+				VecamNodeExtras(nl, node)[kept] = VecamNodeExtras(nl, node)[i];
+			memcpy(VecamNodeSketch(nl, node, kept),
+				   VecamNodeSketch(nl, node, i), nl->sketch_bytes);
+		}
+		kept++;
+	}
+	dropped = node->degree - kept;
+	node->degree = kept;
+	return dropped;
+}
+
+static bool
+has_bad_edge(Repair *repair, VecamNodeHeader *node)
+{
+	const VecamNodeLayout *nl = &repair->graph->ix->nodes;
+
+	for (int i = 0; i < node->degree; i++)
+	{
+		if (!edge_is_good(repair, VecamNodeRefs(nl, node)[i],
+						  VecamNodeGenerations(nl, node)[i]))
+			return true;
+	}
+	return false;
+}
+
+/* All offers to a node copy that has lost edges, nearest first, each once. */
+static int
+find_offers(Repair *repair, VecamNodeHeader *copy, VecamRef self,
+			Offer *offers, uint8 *code)
+{
+	const VecamNodeLayout *nl = &repair->graph->ix->nodes;
+	int			n = 0;
+	int			kept = 0;
+
+	for (int i = 0; i < copy->degree; i++)
+	{
+		VecamRef	to = VecamNodeRefs(nl, copy)[i];
+		uint8		generation = VecamNodeGenerations(nl, copy)[i];
+		NodeNote   *note = note_of(repair, to);
+
+		if (note && note->state == VECAM_NODE_DEAD &&
+			note->generation == generation)
+			n += collect_offers(repair, copy, self, to, generation, offers + n,
+								code);
+	}
+	qsort(offers, n, sizeof(Offer), compare_offers);
+	for (int i = 0; i < n; i++)
+	{
+		bool		seen = false;
+
+		for (int j = 0; j < kept && !seen; j++)
+			seen = offers[j].ref == offers[i].ref;
+		if (!seen)
+			offers[kept++] = offers[i];
+	}
+	return kept;
+}
+
+/*
+ * Splice: the node loses its bad edges, and takes what it profits from among
+ * the neighbours of the dead ones.
+ *
+ * WAL: node page.
+ */
+static void
+splice_node(Repair *repair, VecamRef ref)
+{
+	VecamGraph *graph = repair->graph;
+	VecamLink  *link = repair->link;
+	const VecamNodeLayout *nl = &graph->ix->nodes;
+	VecamNodeHeader *copy = palloc(nl->node_size);
+	VecamHitCode *own = palloc(offsetof(VecamHitCode, code) +
+							   graph->ix->meta.dims);
+	Offer	   *offers = palloc(sizeof(Offer) * nl->m0 * nl->m0);
+	VecamHitCode **codes = palloc(sizeof(VecamHitCode *) * nl->m0 * OFFERS_PER_EDGE);
+	VecamNodeHeader *node;
+	VecamChange change;
+	VecamPin	pin;
+	int			noffers;
+	int			nbad;
+
+	vecam_store_pin(graph->store, VecamRefBlock(nl, ref), BUFFER_LOCK_SHARE,
+					&pin);
+	memcpy(copy, vecam_node_at(nl, pin.page, VecamRefSlot(nl, ref)),
+		   nl->node_size);
+	vecam_extents_read(graph->store, graph->ix, VecamNodeCode(nl, copy),
+					   own->code);
+	vecam_store_unpin(graph->store, &pin);
+	own->sq8 = copy->sq8;
+	own->extra = copy->extra;
+	own->sum = vecam_sq8_code_sum(graph->ix->meta.dims, own->code);
+
+	set_point(repair, &own->sq8, own->extra, own->code);
+	noffers = find_offers(repair, copy, ref, offers, palloc(graph->ix->meta.dims));
+	nbad = drop_bad_edges(repair, copy);
+	noffers = Min(noffers, Min(nbad, nl->m0) * OFFERS_PER_EDGE);
+	for (int i = 0; i < noffers; i++)
+		codes[i] = read_offer(repair, &offers[i]);
+	vecam_sq8_decode(graph->ix->meta.dims, &own->sq8, own->code, link->decoded);
+
+	/*
+	 * Work on the copy, then replace the edges: only the holder of the seal
+	 * lock changes them, while bulkdelete may take TIDs away meanwhile.
+	 */
+	for (int i = 0; i < noffers && nbad > 0; i++)
+	{
+		if (codes[i] == NULL)
+			continue;
+		link->ref = offers[i].ref;
+		link->generation = offers[i].generation;
+		set_point(repair, &codes[i]->sq8, codes[i]->extra, codes[i]->code);
+		if (vecam_link_offer_edge(graph, link, copy, link->decoded,
+								  vecam_hit_distance2(graph->ix, own, codes[i])))
+			nbad--;
+	}
+
+	vecam_store_pin(graph->store, VecamRefBlock(nl, ref), BUFFER_LOCK_EXCLUSIVE,
+					&pin);
+	vecam_change_start(&change, graph->store);
+	node = vecam_node_at(nl, vecam_change_page(&change, &pin, false),
+						 VecamRefSlot(nl, ref));
+	node->degree = copy->degree;
+	memcpy(node + 1, copy + 1, nl->node_size - sizeof(VecamNodeHeader));
+	vecam_change_finish(&change);
+	vecam_store_unpin(graph->store, &pin);
+	repair->stats->spliced++;
+}
+
+/* Give a node that no edge leads to one, from its nearest neighbour at least. */
+static void
+link_node(Repair *repair, VecamRef ref)
+{
+	VecamGraph *graph = repair->graph;
+	VecamLink  *link = repair->link;
+	const VecamNodeLayout *nl = &graph->ix->nodes;
+	uint8	   *code = palloc(graph->ix->meta.dims);
+	VecamSq8Header head;
+	VecamNodeHeader *node;
+	VecamPin	pin;
+
+	vecam_store_pin(graph->store, VecamRefBlock(nl, ref), BUFFER_LOCK_SHARE,
+					&pin);
+	node = vecam_node_at(nl, pin.page, VecamRefSlot(nl, ref));
+	head = node->sq8;
+	vecam_extents_read(graph->store, graph->ix, VecamNodeCode(nl, node), code);
+	vecam_store_unpin(graph->store, &pin);
+
+	vecam_link_prepare(link, graph, &head, code, code,
+					   graph->ix->meta.ef_construction);
+	if (link->is_equal)
+		vecam_link_choose(link, graph);
+	link->ref = ref;
+	link->generation = note_of(repair, ref)->generation;
+	vecam_link_neighbours(link, graph);
+	repair->stats->linked++;
+}
+
+/* Does the node at this place of the notes need the work of this pass? */
+static bool
+is_live(Repair *repair, VecamRef ref)
+{
+	NodeNote   *note = note_of(repair, ref);
+
+	return note && note->state == VECAM_NODE_LIVE;
+}
+
+/* Pass 2: splice the live nodes of a page. */
+static void
+splice_page(Repair *repair, BlockNumber blkno)
+{
+	VecamGraph *graph = repair->graph;
+	const VecamNodeLayout *nl = &graph->ix->nodes;
+	VecamPin	pin;
+	uint64		todo = 0;
+	MemoryContext old;
+
+	vecam_store_pin(graph->store, blkno, BUFFER_LOCK_SHARE, &pin);
+	for (int slot = 0; slot < Min(nl->per_page, 64); slot++)
+	{
+		VecamNodeHeader *node = vecam_node_of_pin(graph, &pin, slot);
+
+		if (node == NULL)
+			break;
+		if (node->state == VECAM_NODE_LIVE && has_bad_edge(repair, node))
+			todo |= UINT64CONST(1) << slot;
+	}
+	vecam_store_unpin(graph->store, &pin);
+
+	old = MemoryContextSwitchTo(repair->scratch);
+	for (int slot = 0; todo != 0; slot++, todo >>= 1)
+	{
+		if (todo & 1)
+			splice_node(repair, VecamMakeRef(nl, blkno, slot));
+		MemoryContextReset(repair->scratch);
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/* Remove the entry points that are dead nodes.  WAL: entry page. */
+static void
+drop_dead_entries(Repair *repair)
+{
+	VecamGraph *graph = repair->graph;
+	const VecamNodeLayout *nl = &graph->ix->nodes;
+	VecamListWalk *walk = palloc(sizeof(VecamListWalk));
+	BlockNumber blkno;
+
+	vecam_index_reread(graph->store->index, graph->ix);
+	vecam_list_begin(walk, graph->store->index, &graph->ix->meta,
+					 VECAM_LIST_ENTRIES);
+	while (BlockNumberIsValid(blkno = vecam_list_next(walk)))
+	{
+		VecamPin	pin;
+		VecamSlotPage *slots;
+		VecamChange change;
+		Page		page = NULL;
+
+		vecam_store_pin(graph->store, blkno, BUFFER_LOCK_EXCLUSIVE, &pin);
+		slots = vecam_slots_of_buffer(graph->store->index, pin.buf, graph->ix,
+									  VECAM_LIST_ENTRIES);
+		for (int i = 0; slots && i < slots->nslots; i++)
+		{
+			VecamEntryPoint *entry = (VecamEntryPoint *) vecam_slot(slots, i);
+
+			if (!vecam_slot_is_live((VecamTidEntry *) entry) ||
+				edge_is_good(repair,
+							 VecamMakeRef(nl, ItemPointerGetBlockNumberNoCheck(&entry->node),
+										  ItemPointerGetOffsetNumberNoCheck(&entry->node) - 1),
+							 entry->generation))
+				continue;
+			if (page == NULL)
+			{
+				vecam_change_start(&change, graph->store);
+				page = vecam_change_page(&change, &pin, false);
+			}
+			vecam_slots_remove(page, i);
+		}
+		if (page)
+			vecam_change_finish(&change);
+		vecam_store_unpin(graph->store, &pin);
+	}
+	pfree(walk);
+}
+
+/*
+ * Free a dead node, and its extent pages.
+ *
+ * WAL: node page, [extent pages].
+ */
+static void
+free_node(Repair *repair, VecamRef ref)
+{
+	VecamGraph *graph = repair->graph;
+	const VecamNodeLayout *nl = &graph->ix->nodes;
+	int			nextents = graph->ix->meta.nextents;
+	BlockNumber blocks[VECAM_MAX_EXTENTS];
+	VecamPin	extents[VECAM_MAX_EXTENTS];
+	VecamPin	pin;
+	VecamChange change;
+	VecamNodeHeader *node;
+	Page		page;
+
+	vecam_store_pin(graph->store, VecamRefBlock(nl, ref), BUFFER_LOCK_EXCLUSIVE,
+					&pin);
+	node = vecam_node_at(nl, pin.page, VecamRefSlot(nl, ref));
+	memcpy(blocks, VecamNodeCode(nl, node), sizeof(BlockNumber) * nextents);
+	for (int i = 0; i < nextents; i++)
+		vecam_store_pin(graph->store, blocks[i], BUFFER_LOCK_EXCLUSIVE,
+						&extents[i]);
+
+	vecam_change_start(&change, graph->store);
+	page = vecam_change_page(&change, &pin, false);
+	vecam_node_at(nl, page, VecamRefSlot(nl, ref))->state = VECAM_NODE_FREE;
+	VecamPageGetNodes(page)->nfree++;
+	for (int i = 0; i < nextents; i++)
+		vecam_page_free(vecam_change_page(&change, &extents[i], false));
+	vecam_change_finish(&change);
+
+	for (int i = 0; i < nextents; i++)
+	{
+		vecam_store_unpin(graph->store, &extents[i]);
+		vecam_record_free_page(graph->store->index, blocks[i]);
+	}
+	vecam_store_unpin(graph->store, &pin);
+	repair->stats->dead++;
+}
+
+/* Call a function for every live node, or every dead one, that needs it. */
+static void
+for_each_note(Repair *repair, bool (*wanted) (Repair *repair, VecamRef ref),
+			  void (*work) (Repair *repair, VecamRef ref))
+{
+	const VecamNodeLayout *nl = &repair->graph->ix->nodes;
+
+	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < repair->nblocks; blkno++)
+	{
+		for (int slot = 0; slot < nl->per_page; slot++)
+		{
+			VecamRef	ref = VecamMakeRef(nl, blkno, slot);
+			MemoryContext old;
+
+			if (!wanted(repair, ref))
+				continue;
+			CHECK_FOR_INTERRUPTS();
+			if (repair->delay)
+				repair->delay();
+			old = MemoryContextSwitchTo(repair->scratch);
+			work(repair, ref);
+			MemoryContextSwitchTo(old);
+			MemoryContextReset(repair->scratch);
+		}
+	}
+}
+
+/* Is the node to become an entry point at the set's (lowered) level? */
+static bool
+is_new_entry(Repair *repair, VecamRef ref)
+{
+	return is_live(repair, ref) &&
+		note_of(repair, ref)->level >= repair->graph->entries->level &&
+		note_of(repair, ref)->level < repair->old_entry_level;
+}
+
+static void
+add_entry(Repair *repair, VecamRef ref)
+{
+	VecamGraph *graph = repair->graph;
+	NodeNote   *note = note_of(repair, ref);
+	Offer		self = {0, ref, note->generation};
+	VecamHitCode *code = read_offer(repair, &self);
+
+	if (code == NULL)
+		return;
+	set_point(repair, &code->sq8, code->extra, code->code);
+	vecam_entries_add(graph->entries, graph->ix, ref, note->generation,
+					  note->level, code->extra, repair->link->point.y);
+	vecam_entries_store_last(graph->entries, graph->store->index, graph->ix);
+}
+
+/*
+ * Lower the level of entry points if too few are left.  The caller of the
+ * repair writes the level to the meta page.
+ */
+static void
+refill_entries(Repair *repair)
+{
+	VecamEntrySet *set = repair->graph->entries;
+	Size		nnotes = (Size) repair->nblocks * repair->graph->ix->nodes.per_page;
+	int64		counts[256] = {0};
+	int64		n = 0;
+	int			level;
+
+	for (Size i = 0; i < nnotes; i++)
+	{
+		if (repair->notes[i].state == VECAM_NODE_LIVE)
+			counts[repair->notes[i].level]++;
+	}
+	for (level = lengthof(counts) - 1; level > 0; level--)
+	{
+		n += counts[level];
+		if (n >= MIN_ENTRIES)
+			break;
+	}
+	if (level >= set->level)
+		return;
+	repair->old_entry_level = set->level;
+	set->level = level;
+	for_each_note(repair, is_new_entry, add_entry);
+}
+
+static bool
+is_dead(Repair *repair, VecamRef ref)
+{
+	return note_of(repair, ref)->state == VECAM_NODE_DEAD;
+}
+
+static bool
+is_unreached(Repair *repair, VecamRef ref)
+{
+	return is_live(repair, ref) && !note_of(repair, ref)->has_incoming;
+}
+
+static void
+note_incoming_anew(Repair *repair)
+{
+	Size		n = (Size) repair->nblocks * repair->graph->ix->nodes.per_page;
+
+	for (Size i = 0; i < n; i++)
+		repair->notes[i].has_incoming = false;
+	for_each_node(repair, BUFFER_LOCK_SHARE, note_edges);
+}
+
+/*
+ * Repair the graph.  The caller holds the seal lock; `link` and `scratch` are
+ * its tools; `free_orphans` says that no growing row claims a BUILDING node.
+ * Memory: three bytes per node.
+ */
+void
+vecam_graph_repair(VecamGraph *graph, VecamLink *link, MemoryContext scratch,
+				   bool free_orphans, void (*delay) (void),
+				   VecamRepairStats *stats)
+{
+	Repair		repair = {0};
+
+	memset(stats, 0, sizeof(*stats));
+	repair.graph = graph;
+	repair.link = link;
+	repair.scratch = scratch;
+	repair.free_orphans = free_orphans;
+	repair.delay = delay;
+	repair.stats = stats;
+	repair.nblocks = vecam_store_nblocks(graph->store);
+	repair.notes = palloc_extended(mul_size(sizeof(NodeNote),
+											mul_size(repair.nblocks,
+													 graph->ix->nodes.per_page)),
+								   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	for_each_node(&repair, BUFFER_LOCK_SHARE, note_state);
+	if (repair.ndead > 0)
+	{
+		for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < repair.nblocks; blkno++)
+		{
+			CHECK_FOR_INTERRUPTS();
+			if (delay)
+				delay();
+			splice_page(&repair, blkno);
+		}
+		drop_dead_entries(&repair);
+		refill_entries(&repair);
+	}
+	note_incoming_anew(&repair);
+	for_each_note(&repair, is_unreached, link_node);
+	for_each_note(&repair, is_dead, free_node);
+	pfree(repair.notes);
+}

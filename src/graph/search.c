@@ -1,0 +1,379 @@
+/*-------------------------------------------------------------------------
+ *
+ * search.c
+ *	  Best-first search of the graph, as a stream.
+ *
+ * Expanding a node reads its page once: the distance to its own code is
+ * computed, and the distances to all its neighbours are estimated from their
+ * sketches (SymphonyQG, Gou et al., SIGMOD 2025).  A node may stand in the
+ * frontier several times, with estimates from different neighbours; the
+ * smallest wins.  Expanded nodes wait in a window until the best estimate in
+ * the frontier is worse than the L-th best of them (the look-ahead); then the
+ * best may go.  So the effort follows the number of rows that are asked for.
+ *
+ * References are taken as hints: a slot that has been freed or reused since
+ * its generation was noted is skipped.  What is returned was read under one
+ * lock, distance and TIDs together.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "graph/graph.h"
+#include "math/kernels.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "utils/memutils.h"
+
+/* An additional stop, once ROWS rows are out: (1 + 0.12)^2 of the best one. */
+#define GAP_ROWS 10
+#define GAP_FACTOR 1.2544
+
+typedef struct VisitedEntry
+{
+	uint64		key;			/* ref and generation */
+	char		status;
+} VisitedEntry;
+
+#define SH_PREFIX visited
+#define SH_ELEMENT_TYPE VisitedEntry
+#define SH_KEY_TYPE uint64
+#define SH_KEY key
+#define SH_HASH_KEY(tb, key) ((uint32) (((key) * UINT64CONST(0x9E3779B97F4A7C15)) >> 32))
+#define SH_EQUAL(tb, a, b) ((a) == (b))
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+static inline uint64
+visited_key(VecamRef ref, uint8 generation)
+{
+	return ((uint64) ref << 8) | generation;
+}
+
+/*
+ * Begin a search for the point.  With `bound` hits are ordered by their lower
+ * bounds of the operator's distance, else by the distance between codes, and
+ * keep a copy of their code.  `memory` bounds the frontier.  All memory comes
+ * from the current context.
+ */
+void
+vecam_search_init(VecamSearch *search, VecamGraph *graph,
+				  const VecamPoint *point, const VecamCodecQuery *bound,
+				  int lookahead, Size memory)
+{
+	memset(search, 0, sizeof(*search));
+	search->graph = graph;
+	search->point = point;
+	search->bound = bound;
+	search->lookahead = lookahead;
+	vecam_frontier_init(&search->frontier, memory);
+	search->visited = visited_create(CurrentMemoryContext, 256, NULL);
+	search->window_size = 2 * lookahead;
+	search->window = palloc(sizeof(VecamHit) * (search->window_size + 1));
+	search->rest_allocated = 256;
+	search->rest = palloc(sizeof(VecamHit) * search->rest_allocated);
+	search->estimates = palloc(sizeof(float) * graph->ix->nodes.m0);
+	if (graph->ix->meta.nextents > 0)
+		search->long_code = palloc(graph->ix->meta.dims);
+}
+
+/*
+ * Was the node expanded by this search?
+ */
+bool
+vecam_search_visited(VecamSearch *search, VecamRef ref, uint8 generation)
+{
+	return visited_lookup(search->visited,
+						  visited_key(ref, generation)) != NULL;
+}
+
+/*
+ * The node in a slot of the page in hand, or NULL if there is no such slot,
+ * because the page is used for something else by now.
+ */
+VecamNodeHeader *
+vecam_node_of_pin(VecamGraph *graph, VecamPin *pin, int slot)
+{
+	const VecamNodeLayout *nl = &graph->ix->nodes;
+	VecamNodeHeader *node;
+
+	if (BufferIsValid(pin->buf))
+	{
+		if (!vecam_page_is(graph->store->index, pin->buf, VECAM_PAGE_NODE))
+			return NULL;
+		vecam_node_page_check(graph->store->index, pin->blkno, pin->page, nl);
+	}
+	if (slot >= nl->per_page)
+		return NULL;
+
+	node = vecam_node_at(nl, pin->page, slot);
+	if (node->degree > nl->m0 || node->ntids > VECAM_NODE_TIDS ||
+		node->state > VECAM_NODE_MOVED)
+		vecam_corrupt(graph->store->index, pin->blkno,
+					  "node %d of state %u with %u edges and %u tids",
+					  slot, node->state, node->degree, node->ntids);
+	return node;
+}
+
+/*
+ * The code of a node whose page is in hand: in the node, or put together in
+ * long_code (dims bytes) from its extent pages, which are locked one by one.
+ */
+const uint8 *
+vecam_node_code(VecamGraph *graph, VecamNodeHeader *node, uint8 *long_code)
+{
+	const VecamIndex *ix = graph->ix;
+	uint8	   *code = VecamNodeCode(&ix->nodes, node);
+
+	if (ix->meta.nextents == 0)
+		return code;
+	vecam_extents_read(graph->store, ix, code, long_code);
+	return long_code;
+}
+
+/* Let a hit wait beyond the window.  Linking needs the best ones only. */
+static void
+add_to_rest(VecamSearch *search, const VecamHit *hit)
+{
+	if (search->bound == NULL)
+	{
+		pfree(hit->code);
+		return;
+	}
+	if (search->nrest == search->rest_allocated)
+	{
+		search->rest_allocated *= 2;
+		search->rest = repalloc_huge(search->rest, sizeof(VecamHit) *
+									 (Size) search->rest_allocated);
+	}
+	if (search->nrest == 0 || hit->key < search->rest_min)
+		search->rest_min = hit->key;
+	search->rest[search->nrest++] = *hit;
+}
+
+/*
+ * Add a hit to those that wait.  No hit of the window comes after one of the
+ * rest.
+ */
+static void
+add_hit(VecamSearch *search, const VecamHit *hit)
+{
+	VecamHit   *window = search->window;
+	int			lo = 0;
+	int			hi = search->nwindow;
+
+	if (search->nrest > 0 && hit->key >= search->rest_min)
+	{
+		add_to_rest(search, hit);
+		return;
+	}
+	while (lo < hi)
+	{
+		int			mid = (lo + hi) / 2;
+
+		if (window[mid].key <= hit->key)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	memmove(window + lo + 1, window + lo,
+			sizeof(VecamHit) * (search->nwindow - lo));
+	window[lo] = *hit;
+	if (++search->nwindow > search->window_size)
+		add_to_rest(search, &window[--search->nwindow]);
+}
+
+static int
+compare_hits(const void *a, const void *b)
+{
+	double		x = ((const VecamHit *) a)->key;
+	double		y = ((const VecamHit *) b)->key;
+
+	return (x > y) - (x < y);
+}
+
+/* Refill the window from the rest, which is sorted for that. */
+static void
+refill_window(VecamSearch *search)
+{
+	int			taken = Min(search->window_size - search->nwindow,
+							search->nrest);
+
+	qsort(search->rest, search->nrest, sizeof(VecamHit), compare_hits);
+	memcpy(search->window + search->nwindow, search->rest,
+		   sizeof(VecamHit) * taken);
+	search->nwindow += taken;
+	search->nrest -= taken;
+	memmove(search->rest, search->rest + taken,
+			sizeof(VecamHit) * search->nrest);
+	if (search->nrest > 0)
+		search->rest_min = search->rest[0].key;
+}
+
+static VecamHitCode *
+copy_code(VecamSearch *search, VecamNodeHeader *node, const uint8 *code)
+{
+	int			dims = search->graph->ix->meta.dims;
+	VecamHitCode *copy = palloc(offsetof(VecamHitCode, code) + dims);
+
+	copy->sq8 = node->sq8;
+	copy->extra = node->extra;
+	copy->sum = vecam_sq8_code_sum(dims, code);
+	memcpy(copy->code, code, dims);
+	return copy;
+}
+
+/* Estimate the distances of the node's neighbours and put them in line. */
+static void
+push_neighbours(VecamSearch *search, VecamNodeHeader *node, double distance2)
+{
+	const VecamNodeLayout *nl = &search->graph->ix->nodes;
+	const VecamRef *refs = VecamNodeRefs(nl, node);
+	const uint8 *generations = VecamNodeGenerations(nl, node);
+	float	   *est = search->estimates;
+
+	vecam_sketch_estimate(&search->point->sketch, &nl->sketch, distance2,
+						  node->degree, VecamNodeSketches(nl, node),
+						  VecamNodeFactors(nl, node), est);
+	for (int i = 0; i < node->degree; i++)
+	{
+		if (nl->has_extras)
+		{
+			float		diff = VecamNodeExtras(nl, node)[i] - search->point->extra;
+
+			est[i] += diff * diff;
+		}
+		if (!vecam_search_visited(search, refs[i], generations[i]))
+			vecam_frontier_push(&search->frontier, est[i], refs[i],
+								generations[i]);
+	}
+	if (search->graph->counters)
+		search->graph->counters->distances_estimated += node->degree;
+}
+
+/* Visit the node whose page is in hand. */
+static void
+expand_node(VecamSearch *search, VecamNodeHeader *node, VecamRef ref)
+{
+	VecamGraph *graph = search->graph;
+	const uint8 *code = vecam_node_code(graph, node, search->long_code);
+	double		distance2 = vecam_sq8_distance2(&search->point->sq8, &node->sq8,
+												code);
+	float		diff = node->extra - search->point->extra;
+
+	if (node->state == VECAM_NODE_LIVE)
+	{
+		VecamHit	hit;
+
+		hit.distance2 = distance2 + diff * diff;
+		hit.key = search->bound ?
+			vecam_codec_bound(search->bound, &node->sq8, code) : hit.distance2;
+		hit.ref = ref;
+		hit.generation = node->generation;
+		hit.overflow = node->overflow;
+		hit.ntids = node->ntids;
+		memcpy(hit.tids, node->tids, sizeof(hit.tids));
+		hit.code = search->bound ? NULL : copy_code(search, node, code);
+		add_hit(search, &hit);
+	}
+	push_neighbours(search, node, distance2);
+
+	if (graph->counters)
+	{
+		graph->counters->nodes_visited++;
+		graph->counters->distances_computed++;
+	}
+}
+
+/* Is there such a block?  Asking the operating system costs a system call. */
+static bool
+block_exists(VecamSearch *search, BlockNumber blkno)
+{
+	if (blkno < search->nblocks)
+		return true;
+	search->nblocks = vecam_store_nblocks(search->graph->store);
+	return blkno < search->nblocks;
+}
+
+/* Expand the frontier's item unless that has been done. */
+static void
+visit(VecamSearch *search, const VecamFrontierItem *item)
+{
+	VecamGraph *graph = search->graph;
+	const VecamNodeLayout *nl = &graph->ix->nodes;
+	VecamPin	pin;
+	VecamNodeHeader *node;
+	bool		found;
+
+	visited_insert(search->visited, visited_key(item->ref, item->generation),
+				   &found);
+	if (found)
+		return;
+	if (!block_exists(search, VecamRefBlock(nl, item->ref)))
+		return;
+
+	vecam_store_pin(graph->store, VecamRefBlock(nl, item->ref),
+					BUFFER_LOCK_SHARE, &pin);
+	node = vecam_node_of_pin(graph, &pin, VecamRefSlot(nl, item->ref));
+	if (node && node->generation == item->generation &&
+		node->state != VECAM_NODE_FREE && node->state != VECAM_NODE_MOVED)
+		expand_node(search, node, item->ref);
+	vecam_store_unpin(graph->store, &pin);
+	if (graph->counters)
+		graph->counters->pages_read++;
+}
+
+/* May the best hit go? */
+static bool
+can_stop(VecamSearch *search)
+{
+	float		best;
+
+	if (search->frontier.n == 0)
+		return true;
+	best = search->frontier.items[0].estimate;
+	if (search->nwindow >= search->lookahead &&
+		best > search->window[search->lookahead - 1].distance2)
+		return true;
+	return search->bound && search->popped >= GAP_ROWS &&
+		search->nwindow > 0 && best > 0 &&
+		best > GAP_FACTOR * search->window[0].distance2;
+}
+
+/*
+ * Expand nodes until the best hit may go, or nothing is left to expand.
+ */
+void
+vecam_search_run(VecamSearch *search)
+{
+	if (search->nwindow < search->lookahead && search->nrest > 0)
+		refill_window(search);
+	while (!can_stop(search))
+	{
+		VecamFrontierItem item = vecam_frontier_pop(&search->frontier);
+
+		CHECK_FOR_INTERRUPTS();
+		visit(search, &item);
+	}
+}
+
+/*
+ * Take the best hit; false when there is none, that is, when the part of the
+ * graph that can be reached is exhausted.
+ */
+bool
+vecam_search_pop(VecamSearch *search, VecamHit *hit)
+{
+	vecam_search_run(search);
+	if (search->nwindow == 0)
+		return false;
+
+	*hit = search->window[0];
+	search->nwindow--;
+	memmove(search->window, search->window + 1,
+			sizeof(VecamHit) * search->nwindow);
+	search->popped++;
+	return true;
+}

@@ -1,0 +1,352 @@
+/*-------------------------------------------------------------------------
+ *
+ * tids.c
+ *	  The heap TIDs of nodes.
+ *
+ * Rows with equal codes share a node.  The first TIDs stand in the node, the
+ * others in chunks of eight, in a chain whose first chunk the node names; a
+ * new TID goes into the first chunk, or into a new one before it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "graph/tids.h"
+#include "miscadmin.h"
+#include "page/pagelist.h"
+#include "page/slots.h"
+#include "storage/bufmgr.h"
+
+static void
+set_node_pointer(const VecamNodeLayout *nl, ItemPointer pointer, VecamRef ref)
+{
+	ItemPointerSet(pointer, VecamRefBlock(nl, ref), VecamRefSlot(nl, ref) + 1);
+}
+
+/* The chunk in a slot of the page in hand if it belongs to the node. */
+static VecamTidChunk *
+chunk_of_pin(VecamGraph *graph, VecamPin *pin, VecamRef chunk_ref,
+			 VecamRef node_ref, uint8 generation)
+{
+	ItemPointerData owner;
+	VecamSlotPage *slots = VecamPageGetSlots(pin->page);
+	VecamTidChunk *chunk;
+
+	if (BufferIsValid(pin->buf) &&
+		!vecam_slots_of_buffer(graph->store->index, pin->buf, graph->ix,
+							   VECAM_LIST_OVERFLOW))
+		return NULL;
+	if (VecamChunkSlot(chunk_ref) >= slots->nslots)
+		return NULL;
+
+	chunk = (VecamTidChunk *) vecam_slot(slots, VecamChunkSlot(chunk_ref));
+	set_node_pointer(&graph->ix->nodes, &owner, node_ref);
+	if (!ItemPointerEquals(&chunk->node, &owner) ||
+		chunk->generation != generation)
+		return NULL;
+	if (chunk->ntids > VECAM_CHUNK_TIDS)
+		vecam_corrupt(graph->store->index, pin->blkno, "chunk of %u tids",
+					  chunk->ntids);
+	return chunk;
+}
+
+/*
+ * Copy a chunk of the node; false if the chunk is not the node's (any more).
+ * Takes and drops a share lock.
+ */
+bool
+vecam_read_chunk(VecamGraph *graph, VecamRef chunk, VecamRef node,
+				 uint8 generation, VecamTidChunk *copy)
+{
+	VecamPin	pin;
+	VecamTidChunk *found;
+
+	if (VecamChunkBlock(chunk) >= vecam_store_nblocks(graph->store))
+		return false;
+	vecam_store_pin(graph->store, VecamChunkBlock(chunk), BUFFER_LOCK_SHARE,
+					&pin);
+	found = chunk_of_pin(graph, &pin, chunk, node, generation);
+	if (found)
+		*copy = *found;
+	vecam_store_unpin(graph->store, &pin);
+	return found != NULL;
+}
+
+/* A node that takes a row, and what goes with it. */
+typedef struct TidTarget
+{
+	VecamRef	ref;
+	uint8		generation;
+	float		residual;
+	ItemPointer tid;
+	VecamAlso  *also;
+} TidTarget;
+
+/* Start the record: the other page first, then the node's. */
+static VecamNodeHeader *
+start_node_change(VecamGraph *graph, VecamChange *change, VecamPin *pin,
+				  const TidTarget *target)
+{
+	VecamNodeHeader *node;
+
+	vecam_change_start(change, graph->store);
+	if (target->also)
+		target->also->apply(vecam_change_page(change, target->also->pin, false),
+							target->also->arg);
+	node = vecam_node_at(&graph->ix->nodes, vecam_change_page(change, pin, false),
+						 VecamRefSlot(&graph->ix->nodes, target->ref));
+	node->sq8.residual = Max(node->sq8.residual, target->residual);
+	return node;
+}
+
+/* The TID fits the node.  WAL: [other page,] node page. */
+static void
+add_inline(VecamGraph *graph, VecamPin *pin, const TidTarget *target)
+{
+	VecamChange change;
+	VecamNodeHeader *node = start_node_change(graph, &change, pin, target);
+
+	node->tids[node->ntids++] = *target->tid;
+	vecam_change_finish(&change);
+}
+
+/*
+ * The TID fits the node's first chunk: true if it did.
+ *
+ * WAL: [other page,] node page, tid page.
+ */
+static bool
+add_to_first_chunk(VecamGraph *graph, VecamPin *pin, VecamRef first,
+				   const TidTarget *target)
+{
+	VecamPin	chunk_pin;
+	VecamTidChunk *chunk;
+	VecamChange change;
+	bool		fits;
+
+	vecam_store_pin(graph->store, VecamChunkBlock(first),
+					BUFFER_LOCK_EXCLUSIVE, &chunk_pin);
+	chunk = chunk_of_pin(graph, &chunk_pin, first, target->ref,
+						 target->generation);
+	fits = chunk && chunk->ntids < VECAM_CHUNK_TIDS;
+	if (fits)
+	{
+		Page		page;
+
+		start_node_change(graph, &change, pin, target);
+		page = vecam_change_page(&change, &chunk_pin, false);
+		chunk = (VecamTidChunk *) vecam_slot(VecamPageGetSlots(page),
+											 VecamChunkSlot(first));
+		chunk->tids[chunk->ntids++] = *target->tid;
+		vecam_change_finish(&change);
+	}
+	vecam_store_unpin(graph->store, &chunk_pin);
+	return fits;
+}
+
+/* Fill a new chunk that goes before the node's first one. */
+static void
+form_chunk(VecamGraph *graph, VecamTidChunk *chunk, VecamRef first,
+		   const TidTarget *target)
+{
+	memset(chunk, 0, sizeof(*chunk));
+	set_node_pointer(&graph->ix->nodes, &chunk->node, target->ref);
+	chunk->generation = target->generation;
+	chunk->next = first;
+	chunk->ntids = 1;
+	chunk->tids[0] = *target->tid;
+}
+
+/*
+ * Put the TID into a new chunk of a page with room, which is in hand.
+ *
+ * WAL: [other page,] node page, tid page.
+ */
+static void
+add_chunk(VecamGraph *graph, VecamPin *pin, VecamPin *chunk_pin,
+		  const TidTarget *target)
+{
+	VecamChange change;
+	VecamNodeHeader *node = start_node_change(graph, &change, pin, target);
+	Page		page = vecam_change_page(&change, chunk_pin, false);
+	int			slot = vecam_slots_find_free(VecamPageGetSlots(page));
+	VecamTidChunk chunk;
+
+	form_chunk(graph, &chunk, node->overflow, target);
+	vecam_slots_put(page, slot, &chunk);
+	node->overflow = VecamMakeChunkRef(chunk_pin->blkno, slot);
+	vecam_change_finish(&change);
+}
+
+/* During a build: write the chunk with the list's writer, then name it. */
+static void
+add_chunk_in_build(VecamGraph *graph, const TidTarget *target)
+{
+	const VecamNodeLayout *nl = &graph->ix->nodes;
+	VecamPin	pin;
+	VecamChange change;
+	VecamNodeHeader *node;
+	VecamTidChunk chunk;
+	VecamRef	first;
+	BlockNumber blkno;
+	int			slot;
+
+	vecam_store_pin(graph->store, VecamRefBlock(nl, target->ref),
+					BUFFER_LOCK_SHARE, &pin);
+	first = vecam_node_at(nl, pin.page, VecamRefSlot(nl, target->ref))->overflow;
+	vecam_store_unpin(graph->store, &pin);
+
+	form_chunk(graph, &chunk, first, target);
+	vecam_writer_put(graph->chunks, &chunk, &blkno, &slot);
+
+	vecam_store_pin(graph->store, VecamRefBlock(nl, target->ref),
+					BUFFER_LOCK_EXCLUSIVE, &pin);
+	node = start_node_change(graph, &change, &pin, target);
+	node->overflow = VecamMakeChunkRef(blkno, slot);
+	vecam_change_finish(&change);
+	vecam_store_unpin(graph->store, &pin);
+}
+
+/*
+ * See to it that page graph->chunk_target has room for a chunk, in case the
+ * next TID needs one.  No page may be in hand.  Pages of this list are filled
+ * and freed by the holder of the seal lock only, so the room stays.
+ */
+void
+vecam_chunk_reserve(VecamGraph *graph)
+{
+	Buffer		buf;
+
+	if (graph->chunks)
+		return;					/* a build's writer finds its own */
+	buf = vecam_list_lock_room(graph->store->index, graph->ix,
+							   VECAM_LIST_OVERFLOW);
+	graph->chunk_target = BufferGetBlockNumber(buf);
+	UnlockReleaseBuffer(buf);
+}
+
+/*
+ * Add a row's TID to the node whose code it has, together with a change of
+ * also->pin if that is given.  False if the node is gone.  `residual` is the
+ * row's: the node keeps the largest.  Pages in hand: also->pin only.
+ */
+bool
+vecam_node_add_tid(VecamGraph *graph, VecamRef ref, uint8 generation,
+				   float residual, ItemPointer tid, VecamAlso *also)
+{
+	const VecamNodeLayout *nl = &graph->ix->nodes;
+	TidTarget	target = {ref, generation, residual, tid, also};
+	VecamPin	pin;
+	VecamPin	chunk_pin;
+	VecamNodeHeader *node;
+	bool		found;
+	bool		done = false;
+
+	vecam_store_pin(graph->store, VecamRefBlock(nl, ref),
+					BUFFER_LOCK_EXCLUSIVE, &pin);
+	node = vecam_node_of_pin(graph, &pin, VecamRefSlot(nl, ref));
+	found = node && node->state == VECAM_NODE_LIVE &&
+		node->generation == generation;
+	if (found && node->ntids < VECAM_NODE_TIDS)
+	{
+		add_inline(graph, &pin, &target);
+		done = true;
+	}
+	else if (found && node->overflow != VECAM_INVALID_REF)
+		done = add_to_first_chunk(graph, &pin, node->overflow, &target);
+
+	if (found && !done && graph->chunks == NULL)
+	{
+		vecam_store_pin(graph->store, graph->chunk_target,
+						BUFFER_LOCK_EXCLUSIVE, &chunk_pin);
+		add_chunk(graph, &pin, &chunk_pin, &target);
+		vecam_store_unpin(graph->store, &chunk_pin);
+		done = true;
+	}
+	vecam_store_unpin(graph->store, &pin);
+	if (found && !done)
+		add_chunk_in_build(graph, &target);
+	return found;
+}
+
+/*
+ * Drop TIDs of an array that the callback calls dead; returns how many stay.
+ */
+int
+vecam_filter_tids(ItemPointerData *tids, int ntids,
+				  IndexBulkDeleteCallback callback, void *callback_state)
+{
+	int			kept = 0;
+
+	for (int i = 0; i < ntids; i++)
+	{
+		if (!callback(&tids[i], callback_state))
+			tids[kept++] = tids[i];
+	}
+	return kept;
+}
+
+/* Unlink an empty chunk: its successor takes its place in the chain. */
+static void
+remove_chunk(VecamGraph *graph, VecamRef node_ref, VecamRef before,
+			 VecamRef chunk_ref, VecamRef next)
+{
+	const VecamNodeLayout *nl = &graph->ix->nodes;
+	bool		from_node = before == VECAM_INVALID_REF;
+	bool		same_page = !from_node &&
+		VecamChunkBlock(before) == VecamChunkBlock(chunk_ref);
+	VecamPin	pin;
+	VecamPin	chunk_pin;
+	VecamChange change;
+	Page		page;
+	Page		chunk_page;
+
+	vecam_store_pin(graph->store, from_node ? VecamRefBlock(nl, node_ref) :
+					VecamChunkBlock(before), BUFFER_LOCK_EXCLUSIVE, &pin);
+	if (!same_page)
+		vecam_store_pin(graph->store, VecamChunkBlock(chunk_ref),
+						BUFFER_LOCK_EXCLUSIVE, &chunk_pin);
+
+	vecam_change_start(&change, graph->store);
+	page = vecam_change_page(&change, &pin, false);
+	chunk_page = same_page ? page :
+		vecam_change_page(&change, &chunk_pin, false);
+	if (from_node)
+		vecam_node_at(nl, page, VecamRefSlot(nl, node_ref))->overflow = next;
+	else
+		((VecamTidChunk *) vecam_slot(VecamPageGetSlots(page),
+									  VecamChunkSlot(before)))->next = next;
+	vecam_slots_remove(chunk_page, VecamChunkSlot(chunk_ref));
+	vecam_change_finish(&change);
+
+	if (!same_page)
+		vecam_store_unpin(graph->store, &chunk_pin);
+	vecam_store_unpin(graph->store, &pin);
+}
+
+/*
+ * Remove the empty chunks of a node's chain; the caller holds the seal lock.
+ * True if no chunk is left.
+ *
+ * WAL, for each: page of the chunk before it or of the node, tid page.
+ */
+bool
+vecam_trim_chunks(VecamGraph *graph, VecamRef node_ref, uint8 generation,
+				  VecamRef first)
+{
+	VecamRef	before = VECAM_INVALID_REF;
+	VecamRef	ref = first;
+	VecamTidChunk chunk;
+
+	while (ref != VECAM_INVALID_REF &&
+		   vecam_read_chunk(graph, ref, node_ref, generation, &chunk))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (chunk.ntids == 0)
+			remove_chunk(graph, node_ref, before, ref, chunk.next);
+		else
+			before = ref;
+		ref = chunk.next;
+	}
+	return before == VECAM_INVALID_REF;
+}

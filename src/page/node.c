@@ -1,0 +1,168 @@
+/*-------------------------------------------------------------------------
+ *
+ * node.c
+ *	  The layout of nodes, and node pages.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "page/node.h"
+
+/* Below this many dimensions sketches have 2 bits per dimension. */
+#define TWO_BIT_DIMS 384
+
+/* Sketches shorter than this are no guide; the least that a node may have. */
+#define MIN_SKETCH_DIMS 64
+
+/* Bytes of an edge beside its sketch. */
+#define EDGE_BYTES \
+	(sizeof(VecamSketchFactors) + sizeof(VecamRef) + sizeof(uint16) + 2)
+
+#define NODE_CAPACITY (VECAM_PAGE_CAPACITY - sizeof(VecamNodePage))
+
+/* Set the shape of the sketches from the option, 0 = chosen. */
+static void
+choose_sketch(VecamNodeLayout *layout, int dims, int sketch_bits)
+{
+	bool		two = sketch_bits == 0 ? dims < TWO_BIT_DIMS :
+		sketch_bits >= 2 * dims;
+
+	vecam_sketch_shape(&layout->sketch, dims,
+					   sketch_bits == 0 ? dims : Min(dims, sketch_bits),
+					   two ? 2 : 1);
+	layout->sketch_bytes = VECAM_SKETCH_BYTES(&layout->sketch);
+}
+
+static int
+edge_size(const VecamNodeLayout *layout)
+{
+	return layout->sketch_bytes + EDGE_BYTES +
+		(layout->has_extras ? sizeof(float) : 0);
+}
+
+/*
+ * Choose the number of edges so that nodes fill pages: the 2m of HNSW, or down
+ * to three quarters of them if one node more then fits on a page.  0 if not
+ * even those fit one page.
+ */
+static int
+choose_edges(const VecamNodeLayout *layout, int base, int m)
+{
+	int			want = 2 * m;
+	int			least = (want * 3 + 3) / 4;
+	int			per_page = NODE_CAPACITY / (base + want * edge_size(layout));
+	int			denser = (int) (NODE_CAPACITY / (per_page + 1) / 8 * 8 - base) /
+		edge_size(layout);
+
+	if (denser >= least)
+		return Min(denser, want);
+	return per_page > 0 ? want : 0;
+}
+
+/* Give each part its place; every part starts aligned to its elements. */
+static void
+place_parts(VecamNodeLayout *layout, int code_size)
+{
+	int			m0 = layout->m0;
+	int			at = sizeof(VecamNodeHeader);
+
+	layout->sketches = at;
+	at += m0 * layout->sketch_bytes;
+	layout->factors = at;
+	at += m0 * sizeof(VecamSketchFactors);
+	layout->refs = at;
+	at += m0 * sizeof(VecamRef);
+	layout->extras = at;
+	at += layout->has_extras ? m0 * sizeof(float) : 0;
+	layout->code = at;
+	at += code_size;
+	layout->distances = at;
+	at += m0 * sizeof(uint16);
+	layout->generations = at;
+	at += m0;
+	layout->occlusions = at;
+	at += m0;
+	layout->node_size = TYPEALIGN(8, at);
+}
+
+/*
+ * Compute the layout of an index's nodes.  Where node and sketches of all
+ * dimensions do not fit a page, the sketches take the first of the (rotated)
+ * dimensions only.
+ */
+void
+vecam_node_layout(VecamNodeLayout *layout, int dims, VecamMetric metric,
+				  int nextents, int m, int sketch_bits)
+{
+	int			code_size = nextents > 0 ? nextents * sizeof(BlockNumber) :
+		TYPEALIGN(sizeof(uint32), dims);
+	int			base = sizeof(VecamNodeHeader) + code_size + 8;
+
+	memset(layout, 0, sizeof(*layout));
+	layout->has_extras = (metric == VECAM_METRIC_IP);
+	choose_sketch(layout, dims, sketch_bits);
+
+	while ((layout->m0 = choose_edges(layout, base, m)) == 0)
+	{
+		int			bits = layout->sketch.words * 64 * layout->sketch.bits - 64;
+
+		Assert(bits >= MIN_SKETCH_DIMS);
+		choose_sketch(layout, dims, Min(bits, dims * 2 - 1));
+	}
+	place_parts(layout, code_size);
+
+	layout->per_page = NODE_CAPACITY / layout->node_size;
+	while ((1 << layout->slot_bits) < layout->per_page)
+		layout->slot_bits++;
+}
+
+/*
+ * Make the page an empty node page: all slots are free, of generation 0.
+ */
+void
+vecam_node_page_init(Page page, const VecamNodeLayout *layout)
+{
+	VecamNodePage *nodes;
+
+	vecam_page_init(page, VECAM_PAGE_NODE);
+	nodes = VecamPageGetNodes(page);
+	nodes->node_size = layout->node_size;
+	nodes->nslots = layout->per_page;
+	nodes->nfree = layout->per_page;
+	vecam_page_set_used(page, sizeof(VecamNodePage) +
+						(Size) layout->node_size * layout->per_page);
+}
+
+/*
+ * A node page must have the index's layout (INV-10); errors out if not.
+ */
+void
+vecam_node_page_check(Relation index, BlockNumber blkno, Page page,
+					  const VecamNodeLayout *layout)
+{
+	VecamNodePage *nodes = VecamPageGetNodes(page);
+
+	if (nodes->node_size != layout->node_size ||
+		nodes->nslots != layout->per_page || nodes->nfree > nodes->nslots)
+		vecam_corrupt(index, blkno, "%u nodes of %u bytes, %u free",
+					  nodes->nslots, nodes->node_size, nodes->nfree);
+}
+
+/*
+ * The heap TIDs in the nodes of a page.
+ */
+int
+vecam_nodes_count_rows(const VecamNodeLayout *layout, Page page)
+{
+	int			rows = 0;
+
+	for (int slot = 0; slot < layout->per_page; slot++)
+	{
+		VecamNodeHeader *node = vecam_node_at(layout, page, slot);
+
+		if (node->state == VECAM_NODE_LIVE)
+			rows += node->ntids;
+	}
+	return rows;
+}

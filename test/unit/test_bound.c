@@ -1,0 +1,476 @@
+/*-------------------------------------------------------------------------
+ *
+ * test_bound.c
+ *	  No bound is ever above the distance that the SQL operator returns: a
+ *	  million pairs for each metric, and real data.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "unit.h"
+
+#include <float.h>
+
+#include "math/bound.h"
+
+#define MAX_DIMS 1600
+#define MAX_ROWS 10000
+
+/* at least a million pairs a metric, in rounds of so many */
+#define ROUND_VECTORS 64
+#define ROUNDS 256
+
+typedef enum Kind
+{
+	NORMAL,
+	CLUSTERED,					/* near-duplicates far from zero */
+	ULPS,						/* equal but for the last bits */
+	EQUAL,
+	HUGE_VALUES,				/* up to 3e38 */
+	LARGE,						/* norms that float4 squares cannot hold */
+	TINY,
+	DENORMAL,
+	CONSTANT,
+	OUTLIER,
+	MIXED,						/* each vector with a scale of its own */
+	SPARSE,
+	N_KINDS
+} Kind;
+
+static const char *const metric_names[] = {"l2", "cosine", "inner product"};
+
+static uint8 signs[VECAM_ROTATION_SIGN_BYTES(MAX_DIMS)];
+
+/* What the SQL operator computes. */
+static double
+operator_distance(VecamMetric metric, int n, const float *x, const float *q)
+{
+	VecamCosineTerms terms;
+	double		similarity;
+
+	switch (metric)
+	{
+		case VECAM_METRIC_L2:
+			return sqrt(vecam_kernels->l2_squared(n, x, q));
+		case VECAM_METRIC_IP:
+			return -vecam_kernels->inner_product(n, x, q);
+		case VECAM_METRIC_COSINE:
+			break;
+	}
+	terms = vecam_kernels->cosine_terms(n, x, q);
+	similarity = terms.dot / sqrt(terms.norm2_a * terms.norm2_b);
+	return 1.0 - (similarity > 1.0 ? 1.0 : similarity < -1.0 ? -1.0 : similarity);
+}
+
+static float
+limited(double x)
+{
+	return (float) Min(Max(x, -3e38), 3e38);
+}
+
+static double
+kind_scale(Kind kind)
+{
+	switch (kind)
+	{
+		case HUGE_VALUES:
+			return 1e38;
+		case LARGE:
+			return 1e20;
+		case TINY:
+			return 1e-36;
+		case DENORMAL:
+			return 1e-44;
+		case MIXED:
+			return pow(10.0, unit_range(-40, 36));
+		default:
+			return 1.0;
+	}
+}
+
+/* One vector of a kind, near the common vector where the kind asks for it. */
+static void
+make_vector(int n, Kind kind, const float *common, float *x)
+{
+	double		scale = kind_scale(kind);
+	double		constant = unit_normal();
+	double		closeness = pow(10.0, -unit_range(0, 8));
+	int			i;
+
+	for (i = 0; i < n; i++)
+	{
+		double		z = scale * unit_normal();
+
+		if (kind == CLUSTERED)
+			z = 100.0 * common[i] + closeness * z;
+		else if (kind == ULPS)
+			z = nextafterf(common[i], z > 0 ? INFINITY : -INFINITY);
+		else if (kind == EQUAL)
+			z = common[i];
+		else if (kind == CONSTANT)
+			z = constant;
+		else if (kind == SPARSE && unit_range(0, 19) != 0)
+			z = 0.0;
+		x[i] = limited(z);
+	}
+	if (kind == OUTLIER)
+		x[unit_range(0, n - 1)] = limited(1e6 * unit_normal());
+}
+
+typedef struct Workspace
+{
+	float		scratch[MAX_DIMS];
+	int16		q16[MAX_DIMS];
+	VecamSq8Header head[MAX_ROWS];
+	bool		defined[MAX_ROWS];
+	uint8	   *codes;			/* rows x n */
+} Workspace;
+
+static Workspace work;
+
+static void
+encode_rows(const VecamCodec *codec, int rows, const float *x)
+{
+	int			n = codec->n;
+	int			r;
+
+	for (r = 0; r < rows; r++)
+		work.defined[r] = vecam_codec_encode(codec, x + (size_t) r * n,
+											 work.scratch, &work.head[r],
+											 work.codes + (size_t) r * n);
+}
+
+static bool
+is_zero(int n, const float *x)
+{
+	int			i;
+
+	for (i = 0; i < n; i++)
+	{
+		if (x[i] != 0.0f)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Compare the bounds of all rows with the operator for one query.  Returns the
+ * sum over the rows of (distance - bound) / scale, with the scale that the
+ * looseness of a code relates to: 2 (|x|^2 + |q|^2) for the inner product.
+ */
+static double
+check_query(const VecamCodec *codec, int rows, const float *x, const float *q,
+			const char *what)
+{
+	int			n = codec->n;
+	VecamMetric metric = codec->metric;
+	VecamCodecQuery query;
+	double		looseness = 0.0;
+	int			r;
+
+	vecam_codec_query_init(&query, codec, q, work.scratch, work.q16);
+	unit_check(query.undefined == (metric == VECAM_METRIC_COSINE && is_zero(n, q)),
+			   "%s, n = %d: undefined is %d", what, n, query.undefined);
+	if (query.undefined)
+		return 0.0;
+	for (r = 0; r < rows; r++)
+	{
+		const float *row = x + (size_t) r * n;
+		double		distance;
+		double		bound;
+
+		unit_check(work.defined[r] ||
+				   (metric == VECAM_METRIC_COSINE && is_zero(n, row)),
+				   "%s, n = %d: a vector is called undefined", what, n);
+		if (!work.defined[r])
+			continue;
+		distance = operator_distance(metric, n, row, q);
+		bound = vecam_codec_bound(&query, &work.head[r],
+								  work.codes + (size_t) r * n);
+		unit_check(bound <= distance, "%s, n = %d: bound %.17g, distance %.17g",
+				   what, n, bound, distance);
+		unit_check(metric == VECAM_METRIC_IP || bound >= 0.0,
+				   "%s, n = %d: bound %g", what, n, bound);
+		if (metric == VECAM_METRIC_IP)
+			looseness += (distance - bound) /
+				(vecam_kernels->inner_product(n, q, q) +
+				 vecam_kernels->inner_product(n, row, row));
+		else
+			looseness += (distance - bound) / Max(distance, DBL_MIN);
+	}
+	return looseness;
+}
+
+/* A mean like one of the data, or none, or an unrelated one. */
+static const float *
+choose_mean(int n, int rows, const float *x, float *mean)
+{
+	int			choice = unit_range(0, 3);
+	int			i;
+	int			r;
+
+	if (choice == 0)
+		return NULL;
+	for (i = 0; i < n; i++)
+	{
+		double		sum = 0.0;
+
+		for (r = 0; r < rows; r++)
+			sum += x[(size_t) r * n + i];
+		mean[i] = choice == 1 ? (float) unit_normal() : limited(sum / rows);
+	}
+	return mean;
+}
+
+static void
+check_round(VecamMetric metric, Kind kind)
+{
+	static const int dims[] = {
+		1, 2, 3, 4, 5, 7, 16, 17, 33, 64, 100, 128, 200, 300, 384, 784, 1025, 1536
+	};
+	int			n = dims[unit_range(0, lengthof(dims) - 1)];
+	size_t		size = (size_t) ROUND_VECTORS * n * sizeof(float);
+	float	   *x = unit_alloc(size);
+	float	   *q = unit_alloc(size);
+	float		common[MAX_DIMS];
+	float		mean[MAX_DIMS];
+	VecamCodec	codec;
+	char		what[40];
+	int			i;
+
+	snprintf(what, sizeof(what), "kind %d", kind);
+	unit_normal_vector(n, common, 1.0);
+	for (i = 0; i < ROUND_VECTORS; i++)
+	{
+		/* queries: of the kind, or plain, or one of the vectors */
+		int			choice = unit_range(0, 3);
+
+		make_vector(n, kind, common, x + (size_t) i * n);
+		if (choice == 0)
+			memcpy(q + (size_t) i * n, x + (size_t) i * n, n * sizeof(float));
+		else
+			make_vector(n, choice == 1 ? NORMAL : kind, common,
+						q + (size_t) i * n);
+	}
+	vecam_rotation_signs(n, unit_random(), signs);
+	vecam_codec_init(&codec, n, metric,
+					 choose_mean(n, ROUND_VECTORS, x, mean), signs);
+	encode_rows(&codec, ROUND_VECTORS, x);
+	for (i = 0; i < ROUND_VECTORS; i++)
+		check_query(&codec, ROUND_VECTORS, x, q + (size_t) i * n, what);
+	free(x);
+	free(q);
+}
+
+static void
+test_synthetic(VecamMetric metric)
+{
+	int			round;
+
+	unit_case("%d pairs of %s", ROUNDS * ROUND_VECTORS * ROUND_VECTORS,
+			  metric_names[metric]);
+	for (round = 0; round < ROUNDS; round++)
+		check_round(metric, (Kind) (round % N_KINDS));
+}
+
+/* Bounds of nothing would pass the other tests. */
+static void
+test_tightness(VecamMetric metric)
+{
+	enum
+	{
+		DIMS = 512,
+		ROWS = 100
+	};
+	/* of codes without rotation the bounds would be no better than these */
+	static const double limits[] = {0.02, 0.04, 0.01};
+	float	   *x = unit_alloc(2 * ROWS * DIMS * sizeof(float));
+	double		looseness = 0.0;
+	VecamCodec	codec;
+	int			i;
+
+	unit_case("bounds of %s are tight", metric_names[metric]);
+	unit_normal_vector(2 * ROWS * DIMS, x, 1.0);
+	vecam_rotation_signs(DIMS, 5, signs);
+	vecam_codec_init(&codec, DIMS, metric, NULL, signs);
+	encode_rows(&codec, ROWS, x);
+	for (i = 0; i < ROWS; i++)
+		looseness += check_query(&codec, ROWS, x, x + (ROWS + i) * DIMS, "tight");
+	looseness /= ROWS * ROWS;
+	unit_check(looseness > 0.0 && looseness < limits[metric],
+			   "mean looseness %g", looseness);
+	free(x);
+}
+
+static void
+test_undefined(void)
+{
+	float		zero[10] = {0};
+	float		denormal[10] = {0};
+	VecamCodec	codec;
+	VecamCodecQuery query;
+
+	unit_case("zero vectors");
+	denormal[3] = 1e-45f;
+	vecam_rotation_signs(10, 1, signs);
+	vecam_codec_init(&codec, 10, VECAM_METRIC_COSINE, NULL, signs);
+	encode_rows(&codec, 1, zero);
+	unit_check(!work.defined[0], "cosine of zero is defined");
+	encode_rows(&codec, 1, denormal);
+	unit_check(work.defined[0], "cosine of the smallest vector is undefined");
+	vecam_codec_query_init(&query, &codec, zero, work.scratch, work.q16);
+	unit_check(query.undefined &&
+			   vecam_codec_bound(&query, &work.head[0], work.codes) == -INFINITY,
+			   "cosine with zero is defined");
+	vecam_codec_init(&codec, 10, VECAM_METRIC_L2, NULL, signs);
+	encode_rows(&codec, 1, zero);
+	unit_check(work.defined[0] && work.head[0].residual < 1e-30f,
+			   "zero has residual %g", work.head[0].residual);
+	vecam_codec_query_init(&query, &codec, zero, work.scratch, work.q16);
+	unit_check(!query.undefined &&
+			   vecam_codec_bound(&query, &work.head[0], work.codes) == 0.0,
+			   "l2 of two zeros");
+}
+
+static void
+test_damaged(VecamMetric metric)
+{
+	float		x[16];
+	uint8		code[16];
+	VecamCodec	codec;
+	VecamCodecQuery query;
+	int			i;
+
+	unit_case("no header, however damaged, gives NaN for %s",
+			  metric_names[metric]);
+	unit_normal_vector(16, x, 1.0);
+	vecam_rotation_signs(16, 5, signs);
+	vecam_codec_init(&codec, 16, metric, x, signs);
+	vecam_codec_query_init(&query, &codec, x, work.scratch, work.q16);
+	for (i = 0; i < 100000; i++)
+	{
+		VecamSq8Header head;
+		uint64		bits[4];
+
+		bits[0] = unit_random();
+		bits[1] = unit_random();
+		bits[2] = unit_random();
+		bits[3] = unit_random();
+		memcpy(&head, bits, sizeof(head));
+		memcpy(code, &bits[2], sizeof(code));
+		unit_check(!isnan(vecam_codec_bound(&query, &head, code)),
+				   "lo %g, delta %g, norm2 %g, residual %g",
+				   head.lo, head.delta, head.norm2, head.residual);
+	}
+}
+
+/* Codes and bounds do not depend on the CPU. */
+static void
+test_levels(const VecamSimdLevel *levels, int n_levels)
+{
+	uint64		expected = 0;
+	int			l;
+
+	unit_case("codes and bounds are the same bits on every level");
+	for (l = 0; l < n_levels; l++)
+	{
+		uint64		hash = UNIT_HASH_START;
+		int			trial;
+
+		unit_seed(4242);
+		vecam_kernels_use(levels[l]);
+		for (trial = 0; trial < 300; trial++)
+		{
+			int			n = unit_range(1, MAX_DIMS);
+			float		x[3 * MAX_DIMS];
+			VecamCodec	codec;
+			VecamCodecQuery query;
+			double		bound;
+
+			unit_normal_vector(3 * n, x, 1.0);
+			vecam_rotation_signs(n, trial, signs);
+			vecam_codec_init(&codec, n, (VecamMetric) (trial % 3), x, signs);
+			encode_rows(&codec, 1, x + n);
+			vecam_codec_query_init(&query, &codec, x + 2 * n, work.scratch,
+								   work.q16);
+			bound = vecam_codec_bound(&query, &work.head[0], work.codes);
+			hash = unit_hash(hash, &work.head[0], sizeof(VecamSq8Header));
+			hash = unit_hash(hash, work.codes, n);
+			hash = unit_hash(hash, &bound, sizeof(bound));
+		}
+		if (l == 0)
+			expected = hash;
+		unit_check(hash == expected, "level %d", (int) levels[l]);
+	}
+	unit_check(expected == UINT64CONST(0x6A4A716037486F5E), "hash %016llx",
+			   (unsigned long long) expected);
+	vecam_kernels_init();
+}
+
+static void
+test_real(const char *folder)
+{
+	enum
+	{
+		QUERIES = 100
+	};
+	int			rows;
+	int			n;
+	int			n_queries;
+	float	   *x = unit_load_u8bin(folder, "mnist-10k.base.u8bin", &rows, &n);
+	float	   *q = unit_load_u8bin(folder, "mnist-10k.query.u8bin", &n_queries, &n);
+	float		mean[MAX_DIMS];
+	VecamMetric metric;
+	int			i;
+
+	if (x == NULL || q == NULL || rows > MAX_ROWS || n_queries < QUERIES)
+		return;
+	vecam_rotation_signs(n, 11, signs);
+	for (i = 0; i < n; i++)
+	{
+		double		sum = 0.0;
+		int			r;
+
+		for (r = 0; r < rows; r++)
+			sum += x[(size_t) r * n + i];
+		mean[i] = (float) (sum / rows);
+	}
+	for (metric = VECAM_METRIC_L2; metric <= VECAM_METRIC_IP; metric++)
+	{
+		double		looseness = 0.0;
+		VecamCodec	codec;
+
+		unit_case("%d pairs of %s of real data", rows * QUERIES,
+				  metric_names[metric]);
+		vecam_codec_init(&codec, n, metric,
+						 metric == VECAM_METRIC_COSINE ? NULL : mean, signs);
+		encode_rows(&codec, rows, x);
+		for (i = 0; i < QUERIES; i++)
+			looseness += check_query(&codec, rows, x, q + (size_t) i * n, "real");
+		printf("%s: mean looseness of %d bounds: %.5f\n", metric_names[metric],
+			   rows * QUERIES, looseness / rows / QUERIES);
+	}
+	free(x);
+	free(q);
+}
+
+int
+main(int argc, char **argv)
+{
+	VecamSimdLevel levels[VECAM_SIMD_NLEVELS];
+	int			n = unit_levels(levels);
+	VecamMetric metric;
+
+	work.codes = unit_alloc((size_t) MAX_ROWS * MAX_DIMS);
+	vecam_kernels_init();
+	test_levels(levels, n);
+	unit_seed(4);
+	test_undefined();
+	for (metric = VECAM_METRIC_L2; metric <= VECAM_METRIC_IP; metric++)
+	{
+		test_synthetic(metric);
+		test_tightness(metric);
+		test_damaged(metric);
+	}
+	test_real(argc > 1 ? argv[1] : ".");
+	return unit_finish();
+}

@@ -1,0 +1,510 @@
+/*-------------------------------------------------------------------------
+ *
+ * test_kernels.c
+ *	  Every kernel on every level against the scalar kernels, bit for bit, and
+ *	  the scalar kernels against plain definitions.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "unit.h"
+
+#include <float.h>
+
+#define MAX_DIMS 16385
+
+typedef enum Flavour
+{
+	NORMAL,
+	WIDE,						/* exponents from the denormal to the huge */
+	CANCELLING,					/* a and b equal but for the last bits */
+	N_FLAVOURS
+} Flavour;
+
+typedef struct Arrays
+{
+	float	   *a;
+	float	   *b;
+	uint8	   *ca;
+	uint8	   *cb;
+	int16	   *q;
+	uint64	   *wa;
+	uint64	   *wb;
+} Arrays;
+
+static int
+next_dims(int n)
+{
+	int			power;
+
+	if (n < 300)
+		return n + 1;
+	for (power = 512; power <= 16384; power *= 2)
+	{
+		if (n < power - 1)
+			return power - 1;
+		if (n <= power)
+			return n + 1;
+	}
+	return MAX_DIMS + 1;
+}
+
+static float
+wide_number(void)
+{
+	float		x;
+
+	do
+	{
+		uint32		bits = (uint32) unit_random();
+
+		memcpy(&x, &bits, sizeof(x));
+	} while (!isfinite(x));
+	return unit_range(0, 15) == 0 ? 0.0f : x;
+}
+
+static void
+fill(Arrays *v, int n, Flavour flavour)
+{
+	int			levels = Min(32767, PG_INT32_MAX / (n * 255));
+	int			i;
+
+	for (i = 0; i < n; i++)
+	{
+		v->a[i] = flavour == WIDE ? wide_number() : (float) unit_normal();
+		v->b[i] = flavour == WIDE ? wide_number() : (float) unit_normal();
+		if (flavour == CANCELLING)
+			v->b[i] = nextafterf(v->a[i], v->b[i]);
+		v->ca[i] = flavour == WIDE ? 255 : (uint8) unit_random();
+		v->cb[i] = flavour == WIDE ? 255 : (uint8) unit_random();
+		/* the largest sums of both signs that the contract allows */
+		v->q[i] = (int16) (flavour == NORMAL ? unit_range(-levels, levels) :
+						   flavour == WIDE ? levels : -levels);
+		v->wa[i] = unit_random();
+		v->wb[i] = flavour == WIDE ? ~UINT64CONST(0) : unit_random();
+	}
+}
+
+static void
+allocate(Arrays *v, int n)
+{
+	v->a = unit_guarded(n * sizeof(float));
+	v->b = unit_guarded(n * sizeof(float));
+	v->ca = unit_guarded(n);
+	v->cb = unit_guarded(n);
+	v->q = unit_guarded(n * sizeof(int16));
+	v->wa = unit_guarded(n * sizeof(uint64));
+	v->wb = unit_guarded(n * sizeof(uint64));
+}
+
+static bool
+same_bits(double a, double b)
+{
+	return memcmp(&a, &b, sizeof(double)) == 0;
+}
+
+static void
+compare_vectors(const VecamKernels *k, const Arrays *v, int n)
+{
+	const VecamKernels *s = vecam_kernels_scalar();
+	VecamCosineTerms ct = k->cosine_terms(n, v->a, v->b);
+	VecamCosineTerms cs = s->cosine_terms(n, v->a, v->b);
+
+#define SAME_DOUBLE(call) \
+	unit_check(same_bits(k->call, s->call), "n = %d: " #call " %.17g, not %.17g", \
+			   n, k->call, s->call)
+	SAME_DOUBLE(l2_squared(n, v->a, v->b));
+	SAME_DOUBLE(inner_product(n, v->a, v->b));
+	SAME_DOUBLE(l1(n, v->a, v->b));
+	SAME_DOUBLE(dot_f32_u8(n, v->a, v->ca));
+	unit_check(same_bits(ct.dot, cs.dot) &&
+			   same_bits(ct.norm2_a, cs.norm2_a) &&
+			   same_bits(ct.norm2_b, cs.norm2_b),
+			   "n = %d: cosine_terms differ", n);
+	unit_check(same_bits(cs.dot, s->inner_product(n, v->a, v->b)) &&
+			   same_bits(cs.norm2_a, s->inner_product(n, v->a, v->a)) &&
+			   same_bits(cs.norm2_b, s->inner_product(n, v->b, v->b)),
+			   "n = %d: cosine_terms are not inner products", n);
+
+#define SAME_INTEGER(call) \
+	unit_check(k->call == s->call, "n = %d: " #call " %lld, not %lld", \
+			   n, (long long) k->call, (long long) s->call)
+	SAME_INTEGER(dot_i16_u8(n, v->q, v->ca));
+	SAME_INTEGER(dot_u8_u8(n, v->ca, v->cb));
+	SAME_INTEGER(popcount_and(n, v->wa, v->wb));
+	SAME_INTEGER(popcount_xor(n, v->wa, v->wb));
+}
+
+static void
+test_vectors(const VecamKernels *k)
+{
+	Flavour		flavour;
+	int			n;
+
+	for (flavour = NORMAL; flavour < N_FLAVOURS; flavour++)
+	{
+		unit_case("%s kernels against scalar, flavour %d", k->name, flavour);
+		for (n = 1; n <= MAX_DIMS; n = next_dims(n))
+		{
+			Arrays		v;
+
+			allocate(&v, n);
+			fill(&v, n, flavour);
+			compare_vectors(k, &v, n);
+			unit_free_guarded();
+		}
+	}
+}
+
+/* Neither end nor beginning on any boundary but that of the element type. */
+static void
+test_unaligned(const VecamKernels *k)
+{
+	enum
+	{
+		LENGTH = 200
+	};
+	Arrays		whole;
+	int			offset;
+
+	unit_case("%s kernels on unaligned arrays", k->name);
+	allocate(&whole, LENGTH);
+	fill(&whole, LENGTH, NORMAL);
+	for (offset = 0; offset < 64; offset++)
+	{
+		Arrays		v = whole;
+
+		v.a += offset;
+		v.b += 63 - offset;
+		v.ca += offset;
+		v.cb += 63 - offset;
+		v.q += offset;
+		v.wa += offset;
+		v.wb += 63 - offset;
+		compare_vectors(k, &v, LENGTH - 63);
+	}
+	unit_free_guarded();
+}
+
+static bool
+close_to(double value, long double exact, long double magnitude, int n)
+{
+	long double slack = (n / VECAM_LANES + 8) * (long double) DBL_EPSILON;
+
+	return fabsl((long double) value - exact) <= slack * magnitude;
+}
+
+/* The floating point kernels in long double, in plain order. */
+static void
+check_float_definitions(const Arrays *v, int n)
+{
+	const VecamKernels *s = vecam_kernels_scalar();
+	long double l2 = 0.0L;
+	long double ip = 0.0L;
+	long double ip_abs = 0.0L;
+	long double l1 = 0.0L;
+	long double dot = 0.0L;
+	long double dot_abs = 0.0L;
+	int			i;
+
+	for (i = 0; i < n; i++)
+	{
+		long double d = (long double) v->a[i] - (long double) v->b[i];
+		long double p = (long double) v->a[i] * (long double) v->b[i];
+		long double c = (long double) v->a[i] * v->ca[i];
+
+		l2 += d * d;
+		l1 += fabsl(d);
+		ip += p;
+		ip_abs += fabsl(p);
+		dot += c;
+		dot_abs += fabsl(c);
+	}
+	unit_check(close_to(s->l2_squared(n, v->a, v->b), l2, l2, n),
+			   "n = %d: l2_squared", n);
+	unit_check(close_to(s->inner_product(n, v->a, v->b), ip, ip_abs, n),
+			   "n = %d: inner_product", n);
+	unit_check(close_to(s->l1(n, v->a, v->b), l1, l1, n), "n = %d: l1", n);
+	unit_check(close_to(s->dot_f32_u8(n, v->a, v->ca), dot, dot_abs, n),
+			   "n = %d: dot_f32_u8", n);
+}
+
+static int
+count_bits(uint64 x)
+{
+	int			count = 0;
+
+	for (; x != 0; x &= x - 1)
+		count++;
+	return count;
+}
+
+static void
+check_integer_definitions(const Arrays *v, int n)
+{
+	const VecamKernels *s = vecam_kernels_scalar();
+	int64		iu = 0;
+	uint64		uu = 0;
+	uint64		both = 0;
+	uint64		differing = 0;
+	int			i;
+
+	for (i = 0; i < n; i++)
+	{
+		iu += (int64) v->q[i] * v->ca[i];
+		uu += (uint64) v->ca[i] * v->cb[i];
+		both += count_bits(v->wa[i] & v->wb[i]);
+		differing += count_bits(v->wa[i] ^ v->wb[i]);
+	}
+	unit_check(s->dot_i16_u8(n, v->q, v->ca) == iu, "n = %d: dot_i16_u8", n);
+	unit_check(s->dot_u8_u8(n, v->ca, v->cb) == uu, "n = %d: dot_u8_u8", n);
+	unit_check(s->popcount_and(n, v->wa, v->wb) == both,
+			   "n = %d: popcount_and", n);
+	unit_check(s->popcount_xor(n, v->wa, v->wb) == differing,
+			   "n = %d: popcount_xor", n);
+}
+
+static void
+test_definitions(void)
+{
+	Flavour		flavour;
+	int			n;
+
+	for (flavour = NORMAL; flavour < N_FLAVOURS; flavour++)
+	{
+		unit_case("scalar kernels against definitions, flavour %d", flavour);
+		for (n = 1; n <= MAX_DIMS; n = next_dims(n))
+		{
+			Arrays		v;
+
+			allocate(&v, n);
+			fill(&v, n, flavour);
+			check_float_definitions(&v, n);
+			check_integer_definitions(&v, n);
+			unit_free_guarded();
+		}
+	}
+}
+
+/* Distances of a vector from itself and of swapped arguments. */
+static void
+test_identities(const VecamKernels *k)
+{
+	int			n;
+
+	unit_case("%s kernels: identities", k->name);
+	for (n = 1; n <= 300; n++)
+	{
+		Arrays		v;
+
+		allocate(&v, n);
+		fill(&v, n, WIDE);
+		unit_check(k->l2_squared(n, v.a, v.a) == 0.0, "n = %d: l2 of equals", n);
+		unit_check(k->l1(n, v.a, v.a) == 0.0, "n = %d: l1 of equals", n);
+		unit_check(same_bits(k->l2_squared(n, v.a, v.b),
+							 k->l2_squared(n, v.b, v.a)),
+				   "n = %d: l2 is not symmetric", n);
+		unit_check(same_bits(k->inner_product(n, v.a, v.b),
+							 k->inner_product(n, v.b, v.a)),
+				   "n = %d: inner product is not symmetric", n);
+		unit_check(k->popcount_xor(n, v.wa, v.wa) == 0,
+				   "n = %d: xor of equals", n);
+		unit_free_guarded();
+	}
+}
+
+/* A plain sum of the 4-bit numbers of the set bits. */
+static int32
+plane_sum(int n, const uint64 *planes, const uint64 *row)
+{
+	static const int weights[4] = {1, 2, 4, -8};
+	int32		sum = 0;
+	int			p;
+	int			w;
+
+	for (p = 0; p < 4; p++)
+	{
+		for (w = 0; w < n; w++)
+			sum += weights[p] * count_bits(row[w] & planes[p * n + w]);
+	}
+	return sum;
+}
+
+static void
+check_plane_sums(const VecamKernels *k, int n, int count, int stride)
+{
+	size_t		words = count > 0 ? (size_t) (count - 1) * stride + n : 0;
+	uint64	   *planes = unit_guarded(4 * n * sizeof(uint64));
+	uint64	   *rows = unit_guarded(words * sizeof(uint64));
+	int32	   *sums = unit_guarded(count * sizeof(int32));
+	bool		ones = unit_range(0, 3) == 0;
+	size_t		i;
+	int			r;
+
+	for (i = 0; i < 4 * (size_t) n; i++)
+		planes[i] = ones ? (i < 3 * (size_t) n ? 0 : ~UINT64CONST(0)) :
+			unit_random();
+	for (i = 0; i < words; i++)
+		rows[i] = ones ? ~UINT64CONST(0) : unit_random();
+	k->plane_sums(n, planes, rows, count, stride, sums);
+	for (r = 0; r < count; r++)
+		unit_check(sums[r] == plane_sum(n, planes, rows + (size_t) r * stride),
+				   "n = %d, count %d, stride %d: row %d", n, count, stride, r);
+	unit_free_guarded();
+}
+
+static void
+test_plane_sums(const VecamKernels *k)
+{
+	static const int counts[] = {0, 1, 2, 31, 32, 63, 64, 65, 130, 200};
+	int			n;
+	size_t		c;
+
+	unit_case("%s plane_sums", k->name);
+	for (n = 1; n <= 40; n++)
+	{
+		for (c = 0; c < lengthof(counts); c++)
+			check_plane_sums(k, n, counts[c], n + unit_range(0, 1) * 3);
+	}
+	check_plane_sums(k, 250, 5, 250);
+	check_plane_sums(k, 257, 3, 300);
+}
+
+static void
+random_floats(int n, float *x)
+{
+	int			i;
+
+	for (i = 0; i < n; i++)
+	{
+		/* wide, but not so that sums of 2^14 of them overflow */
+		x[i] = wide_number();
+		while (fabsf(x[i]) > 1e30f)
+			x[i] *= 1e-8f;
+	}
+}
+
+static void
+check_same_floats(int n, const float *x, const float *y, const char *what)
+{
+	unit_check(memcmp(x, y, n * sizeof(float)) == 0, "n = %d: %s", n, what);
+}
+
+static void
+test_transforms(const VecamKernels *k)
+{
+	const VecamKernels *s = vecam_kernels_scalar();
+	int			log2n;
+	int			n;
+
+	unit_case("%s fht", k->name);
+	for (log2n = 0; log2n <= 14; log2n++)
+	{
+		int			order = 1 << log2n;
+		float	   *x = unit_guarded(order * sizeof(float));
+		float	   *y = unit_guarded(order * sizeof(float));
+
+		random_floats(order, x);
+		memcpy(y, x, order * sizeof(float));
+		k->fht(log2n, 0.3f, x);
+		s->fht(log2n, 0.3f, y);
+		check_same_floats(order, x, y, "differs from scalar");
+		unit_free_guarded();
+	}
+
+	unit_case("%s flip_signs and kac", k->name);
+	for (n = 1; n <= MAX_DIMS; n = next_dims(n))
+	{
+		float	   *x = unit_guarded(n * sizeof(float));
+		float	   *y = unit_guarded(n * sizeof(float));
+		uint8	   *signs = unit_guarded((n + 7) / 8);
+		int			i;
+
+		for (i = 0; i < (n + 7) / 8; i++)
+			signs[i] = (uint8) unit_random();
+		random_floats(n, x);
+		memcpy(y, x, n * sizeof(float));
+		k->flip_signs(n, signs, x);
+		for (i = 0; i < n; i++)
+			y[i] = (signs[i / 8] >> (i % 8)) & 1 ? -y[i] : y[i];
+		check_same_floats(n, x, y, "flip_signs differs from its definition");
+		k->kac(n, 0.7f, x);
+		s->kac(n, 0.7f, y);
+		check_same_floats(n, x, y, "kac differs from scalar");
+		unit_free_guarded();
+	}
+}
+
+/* H is symmetric and H H = n I; entry (i, j) is (-1)^popcount(i & j). */
+static void
+test_hadamard(void)
+{
+	int			log2n;
+
+	unit_case("scalar fht is the Hadamard transform");
+	for (log2n = 0; log2n <= 7; log2n++)
+	{
+		int			order = 1 << log2n;
+		float		x[128];
+		int			column;
+		int			i;
+
+		for (column = 0; column < order; column++)
+		{
+			memset(x, 0, sizeof(x));
+			x[column] = 1.0f;
+			vecam_kernels_scalar()->fht(log2n, 0.5f, x);
+			for (i = 0; i < order; i++)
+				unit_check(x[i] == (count_bits(i & column) % 2 ? -0.5f : 0.5f),
+						   "order %d, entry %d, %d", order, i, column);
+		}
+	}
+}
+
+static void
+test_dispatch(void)
+{
+	VecamSimdLevel best = vecam_simd_best();
+	int			level;
+
+	unit_case("dispatch");
+	unit_check(vecam_kernels == vecam_kernels_scalar(),
+			   "the kernels before initialisation are not the scalar ones");
+	vecam_kernels_init();
+	unit_check(vecam_kernels->level == best, "initialised to another level");
+	for (level = 0; level < VECAM_SIMD_NLEVELS; level++)
+	{
+		const VecamKernels *k = vecam_kernels_for((VecamSimdLevel) level);
+
+		unit_check((k != NULL) == vecam_simd_supported((VecamSimdLevel) level),
+				   "level %d: table and support disagree", level);
+		unit_check(k == NULL || (int) k->level == level,
+				   "level %d: table of another level", level);
+		vecam_kernels_use((VecamSimdLevel) level);
+		unit_check(vecam_kernels == (k != NULL ? k : vecam_kernels_for(best)),
+				   "level %d: not in use", level);
+	}
+}
+
+int
+main(void)
+{
+	VecamSimdLevel levels[VECAM_SIMD_NLEVELS];
+	int			n = unit_levels(levels);
+	int			i;
+
+	unit_seed(1);
+	test_dispatch();
+	test_definitions();
+	test_hadamard();
+	for (i = 0; i < n; i++)
+	{
+		const VecamKernels *k = vecam_kernels_for(levels[i]);
+
+		test_vectors(k);
+		test_unaligned(k);
+		test_identities(k);
+		test_plane_sums(k);
+		test_transforms(k);
+	}
+	return unit_finish();
+}
