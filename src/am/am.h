@@ -71,6 +71,8 @@ extern bool vecam_insert(Relation index, Datum *values, bool *isnull,
 
 /* opclass.c */
 extern const VecamOpclass *vecam_opclass(Relation index);
+extern VecamIndex *vecam_checked_index(Relation index,
+									   const VecamOpclass *opclass);
 extern const float *vecam_checked_components(const VecamOpclass *opclass,
 											 Datum value, int dims);
 

@@ -380,7 +380,7 @@ write_entries(BuildState *state)
 static void
 finish_pages(BuildState *state)
 {
-	if (state->has_graph)
+	if (state->has_graph && state->coded > 0)
 		write_entries(state);
 	for (VecamList list = 0; list < VECAM_NLISTS; list++)
 		vecam_writer_finish(&state->lists[list], &state->meta.lists[list]);

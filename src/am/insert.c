@@ -37,7 +37,7 @@ insert_state(Relation index, IndexInfo *info)
 
 	state->last_target = InvalidBlockNumber;
 	state->opclass = vecam_opclass(index);
-	state->ix = vecam_index_open(index);
+	state->ix = vecam_checked_index(index, state->opclass);
 	vecam_row_init(&state->row, state->ix);
 	state->scratch = AllocSetContextCreate(info->ii_Context,
 										   "vecam insert",

@@ -83,3 +83,17 @@ vecam_checked_components(const VecamOpclass *opclass, Datum value, int dims)
 				 errmsg("expected %d dimensions, not %d", dims, value_dims)));
 	return x;
 }
+
+/*
+ * Open the index, which must have been built for this operator class's metric.
+ */
+VecamIndex *
+vecam_checked_index(Relation index, const VecamOpclass *opclass)
+{
+	VecamIndex *ix = vecam_index_open(index);
+
+	if (ix->meta.metric != opclass->metric)
+		vecam_corrupt(index, VECAM_META_BLKNO, "metric %u, not %d",
+					  ix->meta.metric, opclass->metric);
+	return ix;
+}

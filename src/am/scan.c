@@ -163,7 +163,7 @@ start_search(IndexScanDesc scan)
 				 errmsg("non-MVCC snapshots are not supported with vecam")));
 
 	vecam_count_search(scan);
-	so->ix = vecam_index_open(index);
+	so->ix = vecam_checked_index(index, so->opclass);
 	so->counters.pages_read = 1;
 	so->query_kind = scan->numberOfOrderBys > 0 ?
 		prepare_query(so, scan->orderByData, &query, &rotated) : QUERY_NULL;

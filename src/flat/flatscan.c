@@ -121,12 +121,13 @@ vecam_flat_offer(VecamFlatScan *scan, double bound, ItemPointer tid)
  */
 static const uint8 *
 read_long_code(VecamFlatScan *scan, BlockNumber blkno,
-			   const VecamGrowingEntry *entry)
+			   VecamGrowingEntry *entry)
 {
 	int			nextents = scan->ix->meta.nextents;
 	BlockNumber blocks[VECAM_MAX_EXTENTS];
 
-	vecam_extents_of_entry(scan->index, blkno, entry, nextents, blocks);
+	vecam_extent_blocks(scan->index, blkno, VecamGrowingPayload(entry),
+						nextents, blocks);
 	for (int i = 0; i < nextents; i++)
 	{
 		Buffer		buf = ReadBuffer(scan->index, blocks[i]);

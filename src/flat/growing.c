@@ -53,28 +53,6 @@ vecam_row_form(VecamRow *row, const VecamIndex *ix, ItemPointer tid,
 }
 
 /*
- * The extent pages that a growing slot on page `blkno` names.  They are about
- * to be locked, so they must be blocks of the relation other than that page
- * and one another (INV-6).
- */
-void
-vecam_extents_of_entry(Relation index, BlockNumber blkno,
-					   const VecamGrowingEntry *entry, int nextents,
-					   BlockNumber *blocks)
-{
-	BlockNumber nblocks = RelationGetNumberOfBlocks(index);
-
-	memcpy(blocks, VecamGrowingPayload(unconstify(VecamGrowingEntry *, entry)),
-		   sizeof(BlockNumber) * nextents);
-	for (int i = 0; i < nextents; i++)
-	{
-		if (blocks[i] >= nblocks || blocks[i] == blkno ||
-			blocks[i] == VECAM_META_BLKNO || (i > 0 && blocks[i] == blocks[0]))
-			vecam_corrupt(index, blkno, "extent page at block %u", blocks[i]);
-	}
-}
-
-/*
  * Put the row into a free slot of the locked page.
  *
  * WAL: slot page.

@@ -36,9 +36,6 @@ extern void vecam_row_form(VecamRow *row, const VecamIndex *ix,
 						   ItemPointer tid, const float *x);
 extern void vecam_row_append(Relation index, const VecamIndex *ix,
 							 VecamRow *row);
-extern void vecam_extents_of_entry(Relation index, BlockNumber blkno,
-								   const VecamGrowingEntry *entry,
-								   int nextents, BlockNumber *blocks);
 
 /* growvacuum.c */
 extern void vecam_list_delete_rows(IndexVacuumInfo *info, const VecamIndex *ix,

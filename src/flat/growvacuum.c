@@ -67,8 +67,9 @@ remove_long_row(Relation index, const VecamIndex *ix, Buffer buf, int slot)
 	/* a sealer at work has given the extents to the node */
 	if (((VecamGrowingEntry *) entry)->node != VECAM_INVALID_REF)
 		nextents = 0;
-	vecam_extents_of_entry(index, BufferGetBlockNumber(buf),
-						   (VecamGrowingEntry *) entry, nextents, blocks);
+	vecam_extent_blocks(index, BufferGetBlockNumber(buf),
+						VecamGrowingPayload((VecamGrowingEntry *) entry),
+						nextents, blocks);
 	for (int i = 0; i < nextents; i++)
 	{
 		extents[i] = ReadBuffer(index, blocks[i]);

@@ -537,7 +537,8 @@ free_node(Repair *repair, VecamRef ref)
 	vecam_store_pin(graph->store, VecamRefBlock(nl, ref), BUFFER_LOCK_EXCLUSIVE,
 					&pin);
 	node = vecam_node_at(nl, pin.page, VecamRefSlot(nl, ref));
-	memcpy(blocks, VecamNodeCode(nl, node), sizeof(BlockNumber) * nextents);
+	vecam_extent_blocks(graph->store->index, pin.blkno,
+						VecamNodeCode(nl, node), nextents, blocks);
 	for (int i = 0; i < nextents; i++)
 		vecam_store_pin(graph->store, blocks[i], BUFFER_LOCK_EXCLUSIVE,
 						&extents[i]);

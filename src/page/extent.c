@@ -49,6 +49,26 @@ vecam_extent_write(VecamStore *store, const void *data, Size bytes,
 }
 
 /*
+ * The extent pages that a payload on page `owner` names.  They are about to be
+ * locked, so they must be blocks of the relation other than that page and one
+ * another (INV-6).
+ */
+void
+vecam_extent_blocks(Relation index, BlockNumber owner, const uint8 *payload,
+					int nextents, BlockNumber *blocks)
+{
+	BlockNumber nblocks = RelationGetNumberOfBlocks(index);
+
+	memcpy(blocks, payload, sizeof(BlockNumber) * nextents);
+	for (int i = 0; i < nextents; i++)
+	{
+		if (blocks[i] >= nblocks || blocks[i] == owner ||
+			blocks[i] == VECAM_META_BLKNO || (i > 0 && blocks[i] == blocks[0]))
+			vecam_corrupt(index, owner, "extent page at block %u", blocks[i]);
+	}
+}
+
+/*
  * Put a code together (dims bytes) from what stands for it in a slot or node,
  * which the caller has in hand: the code itself, or the blocks of its extent
  * pages, which are locked one after another.
@@ -122,8 +142,7 @@ vecam_mean_read(Relation index, BlockNumber first, int dims, float *mean)
 
 		if (!BlockNumberIsValid(blkno))
 			vecam_corrupt(index, first, "mean of fewer than %d dimensions", dims);
-		buf = ReadBuffer(index, blkno);
-		LockBuffer(buf, BUFFER_LOCK_SHARE);
+		buf = vecam_read_page(index, blkno, BUFFER_LOCK_SHARE);
 		page = BufferGetPage(buf);
 		if (!vecam_page_is(index, buf, VECAM_PAGE_EXTENT))
 			vecam_corrupt(index, blkno, "not an extent page");

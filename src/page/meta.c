@@ -70,21 +70,31 @@ vecam_meta_fill_page(Page page, const VecamMetaPageData *meta)
 	vecam_page_set_used(page, sizeof(*meta));
 }
 
-/* The shape must be one that vecam_meta_init makes (INV-2). */
+/* The shape must be one that vecam_meta_init makes for the column (INV-2). */
 static void
 check_shape(Relation index, const VecamMetaPageData *meta)
 {
 	VecamMetaPageData expected;
+	int32		typmod = TupleDescAttr(index->rd_att, 0)->atttypmod;
 
 	if (meta->dims < 1 || meta->dims > VECAM_MAX_DIMS ||
 		meta->metric > VECAM_METRIC_IP || meta->kind > VECAM_KIND_HNSW ||
-		meta->m < 2 || meta->m > VECAM_MAX_M)
+		meta->m < 2 || meta->m > VECAM_MAX_M ||
+		(typmod > 0 && meta->dims != typmod))
 		vecam_corrupt(index, VECAM_META_BLKNO,
 					  "%u dimensions, metric %u, kind %u, m %u",
 					  meta->dims, meta->metric, meta->kind, meta->m);
 
 	vecam_meta_init(&expected, meta->dims, meta->metric, meta->kind, meta->m,
 					0, meta->sketch_bits, 0);
+	for (int i = 0; i < VECAM_NLISTS; i++)
+	{
+		if (BlockNumberIsValid(meta->lists[i].head) !=
+			BlockNumberIsValid(meta->lists[i].target))
+			vecam_corrupt(index, VECAM_META_BLKNO,
+						  "list %d has directory pages %u and %u",
+						  i, meta->lists[i].head, meta->lists[i].target);
+	}
 	if (meta->growing_size != expected.growing_size ||
 		meta->nextents != expected.nextents ||
 		meta->node_size != expected.node_size)

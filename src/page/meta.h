@@ -44,21 +44,6 @@ vecam_slot_size(const VecamIndex *ix, VecamList list)
 	}
 }
 
-/* The kind of the slot pages of a list. */
-static inline VecamPageKind
-vecam_list_kind(VecamList list)
-{
-	switch (list)
-	{
-		case VECAM_LIST_GROWING:
-			return VECAM_PAGE_GROWING;
-		case VECAM_LIST_ENTRIES:
-			return VECAM_PAGE_ENTRY;
-		default:
-			return VECAM_PAGE_TIDS;
-	}
-}
-
 /* meta.c */
 extern void vecam_meta_init(VecamMetaPageData *meta, int dims,
 							VecamMetric metric, VecamKind kind, int m,
@@ -81,6 +66,9 @@ extern BlockNumber vecam_extent_write(struct VecamStore *store,
 									  BlockNumber next);
 extern void vecam_extents_read(struct VecamStore *store, const VecamIndex *ix,
 							   const uint8 *payload, uint8 *code);
+extern void vecam_extent_blocks(Relation index, BlockNumber owner,
+								const uint8 *payload, int nextents,
+								BlockNumber *blocks);
 extern BlockNumber vecam_mean_write(struct VecamStore *store, int dims,
 									const float *mean);
 extern void vecam_mean_read(Relation index, BlockNumber first, int dims,

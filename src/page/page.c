@@ -89,8 +89,10 @@ check_slot_page(Relation index, BlockNumber blkno, Page page)
 	if (slots->nlive > slots->nslots)
 		vecam_corrupt(index, blkno, "%u live of %u slots",
 					  slots->nlive, slots->nslots);
-	if (slots->list >= VECAM_NLISTS)
-		vecam_corrupt(index, blkno, "list %u", slots->list);
+	if (slots->list >= VECAM_NLISTS ||
+		vecam_list_kind(slots->list) != VecamPageGetOpaque(page)->kind)
+		vecam_corrupt(index, blkno, "list %u on a page of kind %u",
+					  slots->list, VecamPageGetOpaque(page)->kind);
 	if (vecam_page_used(page) != sizeof(VecamSlotPage) +
 		(Size) slots->slot_size * slots->nslots)
 		vecam_corrupt(index, blkno, "%zu bytes for %u slots of %u bytes",
@@ -139,6 +141,7 @@ vecam_page_check(Relation index, BlockNumber blkno, Page page)
 	{
 		case VECAM_PAGE_GROWING:
 		case VECAM_PAGE_TIDS:
+		case VECAM_PAGE_ENTRY:
 			check_slot_page(index, blkno, page);
 			break;
 		case VECAM_PAGE_DIRECTORY:
@@ -165,4 +168,20 @@ vecam_page_is(Relation index, Buffer buf, VecamPageKind kind)
 		return false;
 	vecam_page_check(index, BufferGetBlockNumber(buf), page);
 	return VecamPageGetOpaque(page)->kind == kind;
+}
+
+/*
+ * Read a block whose number comes from a page, and lock it.  A number beyond
+ * the end is damage; ReadBuffer would add a page for InvalidBlockNumber.
+ */
+Buffer
+vecam_read_page(Relation index, BlockNumber blkno, int lockmode)
+{
+	Buffer		buf;
+
+	if (blkno >= RelationGetNumberOfBlocks(index))
+		vecam_corrupt(index, blkno, "no such block");
+	buf = ReadBuffer(index, blkno);
+	LockBuffer(buf, lockmode);
+	return buf;
 }

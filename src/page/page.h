@@ -92,6 +92,21 @@ typedef enum VecamList
 
 #define VECAM_NLISTS 5
 
+/* The kind of the slot pages of a list. */
+static inline VecamPageKind
+vecam_list_kind(VecamList list)
+{
+	switch (list)
+	{
+		case VECAM_LIST_GROWING:
+			return VECAM_PAGE_GROWING;
+		case VECAM_LIST_ENTRIES:
+			return VECAM_PAGE_ENTRY;
+		default:
+			return VECAM_PAGE_TIDS;
+	}
+}
+
 /* The lists whose slots are rows of the table. */
 #define VECAM_NROWLISTS 3
 
@@ -274,6 +289,8 @@ extern void vecam_page_check(Relation index, BlockNumber blkno, Page page);
 extern bool vecam_page_is(Relation index, Buffer buf, VecamPageKind kind);
 extern void vecam_corrupt(Relation index, BlockNumber blkno,
 						  const char *fmt,...) pg_attribute_printf(3, 4) pg_attribute_noreturn();
+
+extern Buffer vecam_read_page(Relation index, BlockNumber blkno, int lockmode);
 
 /* alloc.c */
 extern Buffer vecam_alloc_page(Relation index);

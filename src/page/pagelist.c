@@ -95,12 +95,8 @@ directory_has_room(Page page)
 static Buffer
 read_directory(Relation index, BlockNumber blkno, VecamList list, int lockmode)
 {
-	Buffer		buf;
+	Buffer		buf = vecam_read_page(index, blkno, lockmode);
 
-	if (blkno >= RelationGetNumberOfBlocks(index))
-		vecam_corrupt(index, blkno, "directory page beyond the end");
-	buf = ReadBuffer(index, blkno);
-	LockBuffer(buf, lockmode);
 	if (!vecam_page_is(index, buf, VECAM_PAGE_DIRECTORY) ||
 		VecamPageGetDirectory(BufferGetPage(buf))->list != list)
 		vecam_corrupt(index, blkno, "not a directory page of list %d", list);
