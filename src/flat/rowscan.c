@@ -182,7 +182,7 @@ next_tid_of_hit(VecamRowScan *scan, ItemPointer tid)
 		CHECK_FOR_INTERRUPTS();
 		scan->next_chunk_tid = 0;
 		scan->chunk.ntids = 0;
-		if (scan->next_chunk == VECAM_INVALID_REF ||
+		if (scan->next_chunk == VECAM_INVALID_REF || scan->chunks_left-- == 0 ||
 			!vecam_read_chunk(&scan->graph, scan->next_chunk, scan->hit.ref,
 							  scan->hit.generation, &scan->chunk))
 		{
@@ -206,6 +206,8 @@ next_hit(VecamRowScan *scan)
 	scan->chunk.ntids = 0;
 	scan->next_chunk_tid = 0;
 	scan->next_chunk = scan->hit.overflow;
+	if (scan->next_chunk != VECAM_INVALID_REF)
+		scan->chunks_left = vecam_max_chunks(&scan->graph);
 	return true;
 }
 
@@ -216,6 +218,7 @@ offer_node(VecamFlatScan *sweep, VecamRowScan *scan, VecamNodeHeader *node,
 {
 	VecamTidChunk chunk;
 	VecamRef	next = node->overflow;
+	int64		left = vecam_max_chunks(&scan->graph);
 	double		bound = 0;
 
 	if (sweep->query)
@@ -224,7 +227,7 @@ offer_node(VecamFlatScan *sweep, VecamRowScan *scan, VecamNodeHeader *node,
 												  sweep->code));
 	for (int i = 0; i < node->ntids; i++)
 		vecam_flat_offer(sweep, bound, &node->tids[i]);
-	while (next != VECAM_INVALID_REF &&
+	while (next != VECAM_INVALID_REF && left-- > 0 &&
 		   vecam_read_chunk(&scan->graph, next, ref, node->generation, &chunk))
 	{
 		for (int i = 0; i < chunk.ntids; i++)

@@ -46,6 +46,7 @@ typedef struct VecamRowScan
 	int			next_tid;
 	VecamTidChunk chunk;
 	VecamRef	next_chunk;
+	int64		chunks_left;	/* against cycles */
 	int			next_chunk_tid;
 	VecamFlatScan sweep;
 	struct tidset_hash *growing_tids;	/* NULL: the growing list is empty */

@@ -266,7 +266,9 @@ vecam_link_write_node(VecamLink *link, VecamGraph *graph, VecamNodeState state,
 	vecam_store_pin(graph->store, graph->target, BUFFER_LOCK_EXCLUSIVE, &pin);
 	slot = find_free_node(nl, pin.page);
 	if (slot < 0)
-		elog(ERROR, "no free node at block %u", pin.blkno);
+		vecam_corrupt(graph->store->index, pin.blkno,
+					  "no free node, although %u are counted",
+					  VecamPageGetNodes(pin.page)->nfree);
 	link->ref = VecamMakeRef(nl, pin.blkno, slot);
 	link->generation = vecam_node_at(nl, pin.page, slot)->generation + 1;
 

@@ -72,6 +72,16 @@ vecam_read_chunk(VecamGraph *graph, VecamRef chunk, VecamRef node,
 	return found != NULL;
 }
 
+/*
+ * More chunks than this in one chain mean that it is a cycle.
+ */
+int64
+vecam_max_chunks(VecamGraph *graph)
+{
+	return (int64) vecam_store_nblocks(graph->store) *
+		VECAM_SLOTS_PER_PAGE(sizeof(VecamTidChunk));
+}
+
 /* A node that takes a row, and what goes with it. */
 typedef struct TidTarget
 {
@@ -124,6 +134,10 @@ add_to_first_chunk(VecamGraph *graph, VecamPin *pin, VecamRef first,
 	VecamChange change;
 	bool		fits;
 
+	if (VecamChunkBlock(first) == pin->blkno ||
+		VecamChunkBlock(first) >= vecam_store_nblocks(graph->store))
+		vecam_corrupt(graph->store->index, pin->blkno,
+					  "tid chunk at block %u", VecamChunkBlock(first));
 	vecam_store_pin(graph->store, VecamChunkBlock(first),
 					BUFFER_LOCK_EXCLUSIVE, &chunk_pin);
 	chunk = chunk_of_pin(graph, &chunk_pin, first, target->ref,
@@ -337,8 +351,9 @@ vecam_trim_chunks(VecamGraph *graph, VecamRef node_ref, uint8 generation,
 	VecamRef	before = VECAM_INVALID_REF;
 	VecamRef	ref = first;
 	VecamTidChunk chunk;
+	int64		left = vecam_max_chunks(graph);
 
-	while (ref != VECAM_INVALID_REF &&
+	while (ref != VECAM_INVALID_REF && left-- > 0 &&
 		   vecam_read_chunk(graph, ref, node_ref, generation, &chunk))
 	{
 		CHECK_FOR_INTERRUPTS();

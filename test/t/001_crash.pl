@@ -28,10 +28,10 @@ add_helpers($node);
 $node->safe_psql(
 	'postgres', q(
 CREATE TABLE short (id serial PRIMARY KEY, n int DEFAULT 0, v vector(5));
-CREATE INDEX short_l2 ON short USING vecam (v);
-CREATE INDEX short_cosine ON short USING vecam (v vector_cosine_ops);
+CREATE INDEX short_l2 ON short USING vecam (v) WITH (kind = flat);
+CREATE INDEX short_cosine ON short USING vecam (v vector_cosine_ops) WITH (kind = flat);
 CREATE TABLE long (id serial PRIMARY KEY, n int DEFAULT 0, v vector(9000));
-CREATE INDEX long_l2 ON long USING vecam (v);
+CREATE INDEX long_l2 ON long USING vecam (v) WITH (kind = flat);
 INSERT INTO short (v) SELECT test_vector(i, 5) FROM generate_series(1, 3000) i;
 INSERT INTO long (v) SELECT test_vector(i, 9000) FROM generate_series(1, 20) i;
 ));

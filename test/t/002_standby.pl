@@ -39,16 +39,16 @@ $primary->safe_psql(
 	'postgres', q(
 CREATE TABLE short (id serial PRIMARY KEY, n int DEFAULT 0, v vector(5)) WITH (vacuum_truncate = off);
 INSERT INTO short (v) SELECT test_vector(i, 5) FROM generate_series(1, 3000) i;
-CREATE INDEX short_l2 ON short USING vecam (v);
-CREATE INDEX short_cosine ON short USING vecam (v vector_cosine_ops);
+CREATE INDEX short_l2 ON short USING vecam (v) WITH (kind = flat);
+CREATE INDEX short_cosine ON short USING vecam (v vector_cosine_ops) WITH (kind = flat);
 CREATE TABLE long (id serial PRIMARY KEY, v vector(16000)) WITH (vacuum_truncate = off);
-CREATE INDEX long_ip ON long USING vecam (v vector_ip_ops);
+CREATE INDEX long_ip ON long USING vecam (v vector_ip_ops) WITH (kind = flat);
 INSERT INTO long (v) SELECT test_vector(i, 16000) FROM generate_series(1, 30) i;
 CREATE TABLE wide (id serial PRIMARY KEY, v vector(8000)) WITH (vacuum_truncate = off);
-CREATE INDEX wide_l2 ON wide USING vecam (v);
+CREATE INDEX wide_l2 ON wide USING vecam (v) WITH (kind = flat);
 CREATE UNLOGGED TABLE lost (id serial PRIMARY KEY, v vector(5)) WITH (vacuum_truncate = off);
 INSERT INTO lost (v) SELECT test_vector(i, 5) FROM generate_series(1, 100) i;
-CREATE INDEX lost_l2 ON lost USING vecam (v);
+CREATE INDEX lost_l2 ON lost USING vecam (v) WITH (kind = flat);
 ));
 
 # Where both agree, and with themselves
@@ -143,7 +143,7 @@ $primary->safe_psql(
 	'postgres', q(
 CREATE TABLE line (id serial PRIMARY KEY, v vector(2)) WITH (vacuum_truncate = off);
 INSERT INTO line (v) SELECT ARRAY[i, 0]::vector FROM generate_series(1, 3000) i;
-CREATE INDEX line_l2 ON line USING vecam (v);
+CREATE INDEX line_l2 ON line USING vecam (v) WITH (kind = flat);
 DELETE FROM line WHERE id > 1500 AND id % 3 = 0;
 ));
 $standby->append_conf('postgresql.conf', "hot_standby_feedback = on\nwal_receiver_status_interval = 1\n");

@@ -19,15 +19,15 @@ add_helpers($node);
 $node->safe_psql(
 	'postgres', q(
 CREATE UNLOGGED TABLE short (id serial PRIMARY KEY, v vector(5));
-CREATE INDEX short_l2 ON short USING vecam (v);
+CREATE INDEX short_l2 ON short USING vecam (v) WITH (kind = flat);
 INSERT INTO short (v) SELECT test_vector(i, 5) FROM generate_series(1, 3000) i;
 CREATE INDEX short_cosine ON short USING vecam (v vector_cosine_ops) WITH (kind = flat, m = 20);
 CREATE UNLOGGED TABLE long (id serial PRIMARY KEY, v vector(9000));
 INSERT INTO long (v) SELECT test_vector(i, 9000) FROM generate_series(1, 30) i;
-CREATE INDEX long_l2 ON long USING vecam (v);
+CREATE INDEX long_l2 ON long USING vecam (v) WITH (kind = flat);
 CREATE TABLE kept (id serial PRIMARY KEY, v vector(5));
 INSERT INTO kept (v) SELECT test_vector(i, 5) FROM generate_series(1, 100) i;
-CREATE INDEX kept_l2 ON kept USING vecam (v);
+CREATE INDEX kept_l2 ON kept USING vecam (v) WITH (kind = flat);
 ));
 my $init = index_file($node, 'short_l2', '_init');
 
@@ -47,7 +47,7 @@ sub check_reset
 			'postgres',
 			q(SELECT string_agg(concat_ws(' ', c.relname, s.kind, s.metric, s.dimensions, s.rows, s.pages), ', ' ORDER BY c.relname)
 				FROM pg_class c, vecam_stats(c.oid) s WHERE c.relname IN ('short_l2', 'short_cosine', 'long_l2'))),
-		'long_l2 auto l2 9000 0 1, short_cosine flat cosine 5 0 1, short_l2 auto l2 5 0 1',
+		'long_l2 flat l2 9000 0 1, short_cosine flat cosine 5 0 1, short_l2 flat l2 5 0 1',
 		"$what: the indexes are empty");
 	is_consistent($server, 'short', 5, "$what, empty", '<->', '<=>');
 	$server->safe_psql(
@@ -81,7 +81,7 @@ $node->safe_psql(
 DROP TABLE short;
 CREATE UNLOGGED TABLE short (id serial PRIMARY KEY, v vector(5));
 INSERT INTO short (v) SELECT test_vector(i, 5) FROM generate_series(1, 500) i;
-CREATE INDEX short_l2 ON short USING vecam (v);
+CREATE INDEX short_l2 ON short USING vecam (v) WITH (kind = flat);
 CREATE INDEX short_cosine ON short USING vecam (v vector_cosine_ops) WITH (kind = flat);
 ));
 crash($node);

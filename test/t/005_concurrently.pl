@@ -21,7 +21,7 @@ $node->safe_psql(
 	'postgres', q(
 CREATE TABLE t (id serial PRIMARY KEY, n int DEFAULT 0, v vector(6));
 INSERT INTO t (v) SELECT test_vector(i, 6) FROM generate_series(1, 3000) i;
-CREATE INDEX t_l2 ON t USING vecam (v);
+CREATE INDEX t_l2 ON t USING vecam (v) WITH (kind = flat);
 ));
 
 my $changes = q(
@@ -49,7 +49,7 @@ my @loads = (start_load($node, $changes, 3, 20), start_load($node, $prepared, 2,
 for my $round (1 .. 6)
 {
 	my ($ret, $out, $err) = $node->psql('postgres',
-		'CREATE INDEX CONCURRENTLY t_cosine ON t USING vecam (v vector_cosine_ops)');
+		'CREATE INDEX CONCURRENTLY t_cosine ON t USING vecam (v vector_cosine_ops) WITH (kind = flat)');
 	is("$ret $err", '0 ', "round $round: CREATE INDEX CONCURRENTLY");
 	is_consistent($node, 't', 6, "round $round, created", '<->', '<=>');
 	($ret, $out, $err) = $node->psql('postgres', 'REINDEX INDEX CONCURRENTLY t_l2');
@@ -70,7 +70,7 @@ is( $node->safe_psql('postgres', q(SELECT (SELECT count(*) FROM t) = l.rows, l.r
 	't|t', 'no row is in an index twice');
 
 # A build that is cancelled leaves an invalid index, which does no harm.
-$node->psql('postgres', q(SET statement_timeout = 1; CREATE INDEX CONCURRENTLY t_ip ON t USING vecam (v vector_ip_ops)));
+$node->psql('postgres', q(SET statement_timeout = 1; CREATE INDEX CONCURRENTLY t_ip ON t USING vecam (v vector_ip_ops) WITH (kind = flat)));
 $node->safe_psql('postgres', 'INSERT INTO t (v) SELECT test_vector(i, 6) FROM generate_series(1, 100) i');
 $node->safe_psql('postgres', 'VACUUM t');
 $node->safe_psql('postgres', 'DROP INDEX IF EXISTS t_ip');

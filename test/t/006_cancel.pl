@@ -19,16 +19,16 @@ $node->safe_psql(
 	'postgres', q(
 CREATE TABLE t (id serial PRIMARY KEY, n int DEFAULT 0, v vector(7));
 INSERT INTO t (v) SELECT CASE i % 20 WHEN 0 THEN NULL ELSE test_vector(i, 7) END FROM generate_series(1, 20000) i;
-CREATE INDEX t_l2 ON t USING vecam (v);
+CREATE INDEX t_l2 ON t USING vecam (v) WITH (kind = flat);
 CREATE TABLE long (id serial PRIMARY KEY, v vector(16000));
-CREATE INDEX long_l2 ON long USING vecam (v);
+CREATE INDEX long_l2 ON long USING vecam (v) WITH (kind = flat);
 CREATE TABLE source AS SELECT i, test_vector(i, 7) AS v, (SELECT test_vector(i, 16000) WHERE i <= 20) AS long
 	FROM generate_series(1, 5000) i;
 ));
 
 my @statements = (
-	'CREATE INDEX t_new ON t USING vecam (v vector_cosine_ops)',
-	'CREATE INDEX long_new ON long USING vecam (v vector_ip_ops)',
+	'CREATE INDEX t_new ON t USING vecam (v vector_cosine_ops) WITH (kind = flat)',
+	'CREATE INDEX long_new ON long USING vecam (v vector_ip_ops) WITH (kind = flat)',
 	'REINDEX INDEX t_l2',
 	"SELECT count(*) FROM (SELECT id FROM t ORDER BY v <-> '[1,2,3,1,2,3,1]') s",
 	"SELECT i, (SELECT id FROM t ORDER BY t.v <-> s.v LIMIT 1) FROM source s WHERE i < 100",
@@ -80,7 +80,7 @@ my $session = $node->background_psql('postgres');
 my $used = 'SELECT sum(used_bytes) FROM pg_backend_memory_contexts';
 
 $session->query_safe(q(CREATE TABLE few AS SELECT id, v FROM t LIMIT 200));
-$session->query_safe(q(CREATE INDEX few_v ON few USING vecam (v)));
+$session->query_safe(q(CREATE INDEX few_v ON few USING vecam (v) WITH (kind = flat)));
 $session->query_safe(q(SET enable_seqscan = off));
 $session->query_safe(q(SET enable_sort = off));
 $session->query_safe(q(SET enable_material = off));
@@ -110,7 +110,7 @@ $session->query_safe(
 	END
 	$$;
 	CREATE TABLE target (id int, v vector(7));
-	CREATE INDEX target_v ON target USING vecam (v);
+	CREATE INDEX target_v ON target USING vecam (v) WITH (kind = flat);
 	CREATE TRIGGER look BEFORE INSERT ON target FOR EACH ROW EXECUTE FUNCTION look();
 	INSERT INTO target SELECT (g - 1) * 5000 + i, v FROM source, generate_series(1, 2) g));
 cmp_ok($session->query_safe(q(SELECT l.used - e.used FROM seen l, seen e WHERE l.row = 10000 AND e.row = 100)),

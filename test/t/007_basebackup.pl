@@ -19,14 +19,14 @@ add_helpers($node);
 $node->safe_psql(
 	'postgres', q(
 CREATE TABLE short (id serial PRIMARY KEY, v vector(5));
-CREATE INDEX short_l2 ON short USING vecam (v);
-CREATE INDEX short_cosine ON short USING vecam (v vector_cosine_ops);
+CREATE INDEX short_l2 ON short USING vecam (v) WITH (kind = flat);
+CREATE INDEX short_cosine ON short USING vecam (v vector_cosine_ops) WITH (kind = flat);
 INSERT INTO short (v) SELECT test_vector(i, 5) FROM generate_series(1, 3000) i;
 CREATE TABLE long (id serial PRIMARY KEY, v vector(9000));
 INSERT INTO long (v) SELECT test_vector(i, 9000) FROM generate_series(1, 30) i;
-CREATE INDEX long_ip ON long USING vecam (v vector_ip_ops);
+CREATE INDEX long_ip ON long USING vecam (v vector_ip_ops) WITH (kind = flat);
 CREATE UNLOGGED TABLE lost (id serial PRIMARY KEY, v vector(5));
-CREATE INDEX lost_l2 ON lost USING vecam (v);
+CREATE INDEX lost_l2 ON lost USING vecam (v) WITH (kind = flat);
 INSERT INTO lost (v) SELECT test_vector(i, 5) FROM generate_series(1, 300) i;
 ));
 my $load = q(
