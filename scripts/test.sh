@@ -21,7 +21,7 @@ WARNINGS="-Wall -Wextra -Werror -Wno-unused-parameter"
 CLANG_ONLY="-Wno-unknown-warning-option -Wno-ignored-attributes
 	-Wno-ignored-optimization-argument
 	-Wno-unused-command-line-argument"
-TIME_LIMIT=1140					# seconds, of all suites together
+TIME_LIMIT=1500					# seconds, of all suites together
 PORT=5439
 
 PASSED=0

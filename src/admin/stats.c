@@ -17,6 +17,7 @@
 #include "storage/bufmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 
 PG_FUNCTION_INFO_V1(vecam_stats);
 PG_FUNCTION_INFO_V1(vecam_last_search);
@@ -140,7 +141,13 @@ make_row(FunctionCallInfo fcinfo, Datum *values, int nvalues)
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	Assert(desc->natts == nvalues);
+	if (desc->natts != nvalues)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("function \"%s\" has %d columns, but this library returns %d",
+						get_func_name(fcinfo->flinfo->fn_oid), desc->natts,
+						nvalues),
+				 errhint("Run ALTER EXTENSION vecam UPDATE.")));
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
 }
 

@@ -232,7 +232,8 @@ sub flip_a_bit
 	write_bytes($file, $where, u8($byte));
 	return "block $block, offset $offset: $byte";
 }
-push @damages, map { [ "bit $_", $_ % 8 ? 'short' : 'long', \&flip_a_bit, '-' ] } 1 .. 200;
+push @damages, map { [ "bit $_", $_ % 8 ? 'short' : 'long', \&flip_a_bit, '-' ] } 1 .. 60;
+push @damages, map { [ "bit $_", 'graph', \&flip_a_bit, '-' ] } 61 .. 150;
 
 # A copy for each, damaged while the server is stopped
 my %files;
@@ -321,7 +322,7 @@ sub judge
 
 		# A code that is damaged may be nearer than its row, and a TID lead anywhere.
 		next if $name =~ /^(bit|code)/
-		  && ($r =~ /^XX000: index returned tuples in wrong order/ || $r =~ /^58P01: could not open file "$heap/);
+		  && ($r =~ /^XX000: index returned tuples in wrong order/ || $r =~ /^(58P01|XX000): could not open file "$heap/);
 
 		# Where only the padding of slots differs, dimensions look possible.
 		next if $name =~ /^bit .*block 0, offset 40/ && $r =~ /^22000: .* dimensions/;
@@ -359,7 +360,7 @@ for my $i (0 .. $#damages)
 		$node->start;
 	}
 }
-is($bits, 200, "bits flipped (VECAM_TEST_SEED=$seed)");
+is($bits, 150, "bits flipped (VECAM_TEST_SEED=$seed)");
 
 # A search that finds damage changes nothing.
 $node->safe_psql('postgres', "SELECT make_copy('last', 'long')");
