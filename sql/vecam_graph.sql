@@ -256,6 +256,45 @@ DELETE FROM tmp WHERE id % 2 = 0;
 VACUUM tmp;
 SELECT graph_complete('tmp', '<->', 6);
 
+-- partial, expression, concurrently, partitions
+CREATE INDEX a_part ON a USING vecam (v) WITH (kind = hnsw) WHERE id % 3 = 0;
+SET enable_seqscan = off;
+SELECT count(*), bool_and(id % 3 = 0) FROM (SELECT id FROM a WHERE id % 3 = 0 ORDER BY v <-> graph_vector(7, 6) LIMIT 50) s;
+SELECT rows = (SELECT count(*) FROM a WHERE id % 3 = 0) AS rows FROM vecam_stats('a_part');
+DROP INDEX a_part;
+CREATE TABLE e (id int, t text);
+INSERT INTO e SELECT id, v::text FROM a WHERE id <= 2000;
+CREATE INDEX e_t ON e USING vecam ((t::vector(6))) WITH (kind = hnsw);
+SELECT id FROM e ORDER BY t::vector(6) <-> (SELECT t FROM e WHERE id = 77)::vector(6) LIMIT 1;
+DROP TABLE e;
+CREATE INDEX CONCURRENTLY a_conc ON a USING vecam (v) WITH (kind = hnsw);
+REINDEX INDEX CONCURRENTLY a_conc;
+DROP INDEX a_v;
+SELECT indisvalid FROM pg_index WHERE indexrelid = 'a_conc'::regclass;
+SELECT rows = (SELECT count(*) FROM a) AS rows, has_graph FROM vecam_stats('a_conc');
+SELECT graph_complete('a', '<->', 6);
+CREATE TABLE parts (id int, v vector(6)) PARTITION BY HASH (id);
+CREATE TABLE parts_0 PARTITION OF parts FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE parts_1 PARTITION OF parts FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+INSERT INTO parts SELECT id, v FROM a;
+CREATE INDEX parts_v ON parts USING vecam (v) WITH (kind = hnsw);
+EXPLAIN (COSTS OFF) SELECT id FROM parts ORDER BY v <-> '[1,2,3,4,5,6]' LIMIT 10;
+SELECT recall >= 0.97 AS recall, sorted FROM graph_recall('parts', '<->', 6, 10, 20);
+SELECT vecam_seal('parts_v');
+TRUNCATE parts;
+SELECT count(*) FROM (SELECT id FROM parts ORDER BY v <-> '[1,2,3,4,5,6]' LIMIT 10) s;
+INSERT INTO parts SELECT id, v FROM a WHERE id <= 100;
+SELECT count(*) FROM (SELECT id FROM parts ORDER BY v <-> '[1,2,3,4,5,6]' LIMIT 10) s;
+DROP TABLE parts;
+RESET enable_seqscan;
+
+-- plans
+VACUUM ANALYZE a;
+CREATE INDEX a_id ON a (id);
+EXPLAIN (COSTS OFF) SELECT id FROM a ORDER BY v <-> '[1,2,3,4,5,6]' LIMIT 10;
+EXPLAIN (COSTS OFF) SELECT id FROM a ORDER BY v <-> '[1,2,3,4,5,6]';
+EXPLAIN (COSTS OFF) SELECT id FROM a WHERE id < 5 ORDER BY v <-> '[1,2,3,4,5,6]' LIMIT 10;
+
 -- who may seal what
 CREATE INDEX a_flat ON a USING vecam (v) WITH (kind = flat);
 SELECT vecam_seal('a_flat');
@@ -263,7 +302,7 @@ SELECT vecam_seal('a');
 CREATE ROLE vecam_graph_user;
 GRANT SELECT ON a TO vecam_graph_user;
 SET ROLE vecam_graph_user;
-SELECT vecam_seal('a_v');
+SELECT vecam_seal('a_conc');
 RESET ROLE;
 REVOKE SELECT ON a FROM vecam_graph_user;
 DROP ROLE vecam_graph_user;

@@ -137,7 +137,7 @@ _PG_init(void)
 				(errmsg("vecam indexes are not crash-safe on this release of PostgreSQL"),
 				 errhint("Upgrade to the newest minor release.")));
 
-	vecam_kernels_use(vecam_simd_best());
+	vecam_kernels_init();
 	define_settings();
 	vecam_options_init();
 }

@@ -8,7 +8,6 @@
 #include "postgres.h"
 
 #include "graph/graph.h"
-#include "math/kernels.h"
 
 /*
  * Rounds of the choice: how much nearer to a chosen neighbour than to the node
@@ -23,18 +22,10 @@ double
 vecam_hit_distance2(const VecamIndex *ix, const VecamHitCode *a,
 					const VecamHitCode *b)
 {
-	int			n = ix->meta.dims;
-	double		dot = vecam_kernels->dot_u8_u8(n, a->code, b->code);
-	double		product;
 	double		diff = (double) a->extra - b->extra;
-	double		d2;
 
-	product = (double) n * a->sq8.lo * b->sq8.lo +
-		(double) a->sq8.lo * b->sq8.delta * b->sum +
-		(double) b->sq8.lo * a->sq8.delta * a->sum +
-		(double) a->sq8.delta * b->sq8.delta * dot;
-	d2 = (double) a->sq8.norm2 + b->sq8.norm2 - 2 * product;
-	return Max(d2, 0) + diff * diff;
+	return vecam_sq8_sums_distance2(ix->meta.dims, &a->sq8, a->code, a->sum,
+									&b->sq8, b->code, b->sum) + diff * diff;
 }
 
 /*

@@ -232,15 +232,11 @@ sub flip_a_bit
 	write_bytes($file, $where, u8($byte));
 	return "block $block, offset $offset: $byte";
 }
-push @damages, map { [ "bit $_", $_ % 8 ? 'short' : 'long', \&flip_a_bit, '-' ] } 1 .. 60;
-push @damages, map { [ "bit $_", 'graph', \&flip_a_bit, '-' ] } 61 .. 150;
+push @damages, map { [ "bit $_", $_ % 8 ? 'short' : 'long', \&flip_a_bit, '-' ] } 1 .. 200;
 
 # A copy for each, damaged while the server is stopped
 my %files;
-for my $i (0 .. $#damages)
-{
-	$node->safe_psql('postgres', "SELECT make_copy('d$i', '$damages[$i][1]')");
-}
+$node->safe_psql('postgres', join '', map { "SELECT make_copy('d$_', '$damages[$_][1]');\n" } 0 .. $#damages);
 $node->safe_psql('postgres', 'VACUUM');
 for my $row (split /\n/, $node->safe_psql('postgres',
 		q(SELECT relname, pg_relation_filepath(oid) FROM pg_class WHERE relname ~ '^d[0-9]+(_v)?$')))
@@ -322,7 +318,7 @@ sub judge
 
 		# A code that is damaged may be nearer than its row, and a TID lead anywhere.
 		next if $name =~ /^(bit|code)/
-		  && ($r =~ /^XX000: index returned tuples in wrong order/ || $r =~ /^(58P01|XX000): could not open file "$heap/);
+		  && ($r =~ /^XX000: index returned tuples in wrong order/ || $r =~ /^58P01: could not open file "$heap/);
 
 		# Where only the padding of slots differs, dimensions look possible.
 		next if $name =~ /^bit .*block 0, offset 40/ && $r =~ /^22000: .* dimensions/;
@@ -360,7 +356,7 @@ for my $i (0 .. $#damages)
 		$node->start;
 	}
 }
-is($bits, 150, "bits flipped (VECAM_TEST_SEED=$seed)");
+is($bits, 200, "bits flipped (VECAM_TEST_SEED=$seed)");
 
 # A search that finds damage changes nothing.
 $node->safe_psql('postgres', "SELECT make_copy('last', 'long')");
@@ -374,15 +370,15 @@ isnt($ret, 0, 'the damage is found');
 $node->stop;
 ok($contents eq slurp_file($file), 'and the index is as it was');
 
-# REINDEX repairs everything.
+# REINDEX repairs.
 $node->start;
 my $not_repaired = 0;
-for my $i (0 .. $#damages)
+for my $i (grep { $_ % 5 == 0 } 0 .. $#damages)
 {
 	my $dims = $damages[$i][1] eq 'short' ? 5 : 16000;
 
 	($ret) = $node->psql('postgres', "REINDEX INDEX d${i}_v");
-	$not_repaired++ if $ret || ($i < 100 && check_order($node, "d$i", '<=>', "test_vector(3, $dims)") ne 'ok');
+	$not_repaired++ if $ret || check_order($node, "d$i", '<=>', "test_vector(3, $dims)") ne 'ok';
 }
 is($not_repaired, 0, 'REINDEX repairs');
 unlike(slurp_file($node->logfile), qr/terminated by signal|PANIC|TRAP/, 'the server did not crash');
