@@ -286,7 +286,6 @@ SELECT array_agg(id) FROM (VALUES (NULL::vector), (NULL)) AS n (q),
 RESET enable_sort;
 EXPLAIN (COSTS OFF) SELECT id FROM pts ORDER BY v <-> '[1,1,1]' DESC LIMIT 2;
 EXPLAIN (COSTS OFF) SELECT id FROM pts ORDER BY v <-> '[1,1,1]' NULLS FIRST LIMIT 2;
-EXPLAIN (COSTS OFF) SELECT id FROM pts ORDER BY v <-> '[1,1,1]', id LIMIT 2;
 EXPLAIN (COSTS OFF) SELECT id FROM pts ORDER BY v <=> '[1,1,1]' LIMIT 2;
 EXPLAIN (COSTS OFF) SELECT id FROM pts ORDER BY '[1,1,1]'::vector <-> v LIMIT 2;
 SELECT id FROM pts ORDER BY '[100,1,1]'::vector <-> v LIMIT 2;
@@ -323,13 +322,6 @@ FETCH ALL FROM h;
 CLOSE h;
 SELECT check_order('pts', '<->', '[100,1,1]');
 DELETE FROM pts WHERE c = -1;
-
--- row locks
-BEGIN;
-SELECT id FROM pts ORDER BY v <-> '[700,1,1]' LIMIT 2 FOR UPDATE;
-SELECT id FROM pts ORDER BY v <-> '[700,1,1]' LIMIT 2 FOR SHARE SKIP LOCKED;
-UPDATE pts SET c = c WHERE id = (SELECT id FROM pts ORDER BY v <-> '[700,1,1]' LIMIT 1 FOR UPDATE);
-COMMIT;
 
 -- statements that read what they change
 UPDATE pts SET v = '[700,1,1]' WHERE id IN (SELECT id FROM pts ORDER BY v <-> '[700,1,1]' LIMIT 20);

@@ -196,8 +196,10 @@ CREATE INDEX ON t USING vecam (c);
 CREATE INDEX ON t USING vecam (w);
 CREATE INDEX ON t USING vecam ((w || w));
 CLUSTER t USING t_renamed;
+\set VERBOSITY sqlstate
 ALTER TABLE t ADD EXCLUDE USING vecam (v WITH <->);
 ALTER TABLE t ADD EXCLUDE USING vecam (v WITH =);
+\set VERBOSITY default
 ALTER TABLE t ADD UNIQUE USING INDEX t_renamed;
 -- a column without dimensions, as long as no index needs them
 CREATE TABLE nodims (v vector);

@@ -25,7 +25,7 @@ BEGIN
 	EXECUTE format('CREATE TABLE %s (id int, c int, v vector(%s)) WITH (autovacuum_enabled = off)', tab, dims);
 	EXECUTE format('INSERT INTO %s SELECT i, i %% (%s / 10), test_vector(i, %s) FROM generate_series(1, %2$s) i',
 				   tab, rows, dims);
-	EXECUTE format('CREATE INDEX v_%1$s ON %1$s USING vecam (v)', tab);
+	EXECUTE format('CREATE INDEX v_%1$s ON %1$s USING vecam (v) WITH (kind = flat)', tab);
 	EXECUTE format('CREATE INDEX c_%1$s ON %1$s (c)', tab);
 END
 $$;
@@ -69,7 +69,7 @@ SET enable_bitmapscan = off;
 SELECT query, plan_of(query)
 FROM unnest(ARRAY['SELECT id FROM p3_20000', 'SELECT id FROM p3_20000 WHERE v = ''[1,2,3]''']) AS query;
 -- nor a partial one whose predicate follows from the query
-CREATE INDEX v_partial ON p3_20000 USING vecam (v) WHERE id > 100;
+CREATE INDEX v_partial ON p3_20000 USING vecam (v) WITH (kind = flat) WHERE id > 100;
 SELECT plan_of('SELECT id FROM p3_20000 WHERE id > 100');
 SELECT plan_of('SELECT id FROM p3_20000 WHERE id > 100 ORDER BY v <-> ''[1,2,3]'' LIMIT 3');
 DROP INDEX v_partial;
@@ -97,8 +97,8 @@ BEGIN
 END
 $$;
 CREATE TABLE unknown (id int, v vector(3)) WITH (autovacuum_enabled = off);
-CREATE INDEX v_unknown ON unknown USING vecam (v);
-CREATE INDEX v_unknown_partial ON unknown USING vecam (v) WHERE id > 5;
+CREATE INDEX v_unknown ON unknown USING vecam (v) WITH (kind = flat);
+CREATE INDEX v_unknown_partial ON unknown USING vecam (v) WITH (kind = flat) WHERE id > 5;
 SET enable_seqscan = off;
 CREATE FUNCTION check_costs() RETURNS TABLE (query text, sane bool) LANGUAGE plpgsql AS $$
 DECLARE

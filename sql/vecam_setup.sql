@@ -1,5 +1,12 @@
 -- What the other vecam_* tests use.
 
+-- A plan that a setting rules out costs so much that it would be compiled.
+DO $$
+BEGIN
+	EXECUTE format('ALTER DATABASE %I SET jit = off', current_database());
+END
+$$;
+
 -- A vector of n coordinates in steps of 1/4 that depends on i alone; few
 -- different values, so that distances tie.
 CREATE FUNCTION test_vector(i int, n int) RETURNS vector
@@ -35,7 +42,8 @@ DECLARE
 						 op, q, tab, coalesce(rows::text, 'ALL'));
 	got record;
 	want record;
-	collect text := 'SELECT array_agg(id) AS ids, array_agg(d) AS ds, count(DISTINCT id) AS different FROM (%s) s';
+	collect text := 'SELECT array_agg(id) AS ids, array_agg(d) AS ds FROM (%s) s';
+	different bigint;
 	total bigint;
 BEGIN
 	PERFORM set_config('enable_indexscan', 'on', true),
@@ -51,15 +59,16 @@ BEGIN
 		set_config('enable_sort', 'on', true);
 	EXECUTE format(collect, query) INTO want;
 	EXECUTE format('SELECT count(*) FROM %s', tab) INTO total;
+	SELECT count(DISTINCT i) INTO different FROM unnest(got.ids) AS i;
 
 	PERFORM set_config('enable_indexscan', 'on', true);
 	IF got.ds IS DISTINCT FROM want.ds THEN
 		RETURN format('different distances: %s rows, not %s',
 					  cardinality(got.ds), cardinality(want.ds));
-	ELSIF got.different <> cardinality(got.ids) THEN
+	ELSIF different <> cardinality(got.ids) THEN
 		RETURN 'a row is returned twice';
-	ELSIF got.different <> least(rows, total) THEN
-		RETURN format('%s of %s rows', got.different, total);
+	ELSIF different <> least(rows, total) THEN
+		RETURN format('%s of %s rows', different, total);
 	END IF;
 	RETURN 'ok';
 END

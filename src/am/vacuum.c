@@ -79,7 +79,6 @@ survey_page(IndexVacuumInfo *info, const VecamIndex *ix, BlockNumber blkno,
 				stats->num_index_tuples += vecam_nodes_count_rows(&ix->nodes, page);
 				space = (Size) ix->nodes.node_size *
 					VecamPageGetNodes(page)->nfree;
-				space = Min(space, VECAM_PAGE_CAPACITY - sizeof(VecamSlotPage));
 				break;
 			default:
 				break;
@@ -122,10 +121,13 @@ count_growing_rows(Relation index, const VecamIndex *ix)
 }
 
 /*
- * Seal the growing list if it is long enough, then repair the graph.
+ * Seal the growing list if it is long enough, then repair the graph.  The
+ * graph's own lists lose their empty pages under the seal lock, too, since
+ * whoever has it may count on a page that it has chosen (vecam_chunk_reserve).
  */
 static void
-maintain_graph(IndexVacuumInfo *info, VecamIndex *ix)
+maintain_graph(IndexVacuumInfo *info, VecamIndex *ix,
+			   IndexBulkDeleteResult *stats)
 {
 	Relation	index = info->index;
 	bool		seal = vecam_wants_seal(index, ix,
@@ -139,6 +141,9 @@ maintain_graph(IndexVacuumInfo *info, VecamIndex *ix)
 	if (seal)
 		vecam_seal_rows(sealer, PG_INT64_MAX, vecam_vacuum_delay_point);
 	vecam_sealer_repair(sealer, seal, vecam_vacuum_delay_point);
+	vecam_index_reread(index, ix);
+	for (VecamList list = VECAM_NROWLISTS; list < VECAM_NLISTS; list++)
+		vecam_list_free_empty_pages(info, ix, list, stats);
 	vecam_sealer_end(sealer);
 	vecam_index_reread(index, ix);
 }
@@ -160,8 +165,8 @@ vecam_vacuumcleanup(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 		stats = palloc0(sizeof(IndexBulkDeleteResult));
 
 	ix = vecam_index_open(info->index);
-	maintain_graph(info, ix);
-	for (VecamList list = 0; list < VECAM_NLISTS; list++)
+	maintain_graph(info, ix, stats);
+	for (VecamList list = 0; list < VECAM_NROWLISTS; list++)
 		vecam_list_free_empty_pages(info, ix, list, stats);
 	vecam_index_reread(info->index, ix);
 

@@ -202,7 +202,7 @@ extern bool vecam_link_publish(VecamLink *link, VecamGraph *graph,
 							   ItemPointer tid, VecamAlso *also);
 extern bool vecam_link_offer_edge(VecamGraph *graph, VecamLink *link,
 								  VecamNodeHeader *node, const float *decoded,
-								  double distance2);
+								  double distance2, double alpha);
 
 /* delete.c */
 extern void vecam_nodes_delete_rows(IndexVacuumInfo *info, VecamIndex *ix,

@@ -496,19 +496,22 @@ vecam_link_publish(VecamLink *link, VecamGraph *graph, ItemPointer tid,
 
 /*
  * Offer the node of `link` as a neighbour to a node image that is being
- * changed (decoded: its code); true if it took it.  Only link->point, ref and
- * generation are used.
+ * changed (decoded: its code); true if it took it, which it does not if its
+ * neighbours occlude the new one by more than `alpha`.  Only link->point, ref
+ * and generation are used.
  */
 bool
 vecam_link_offer_edge(VecamGraph *graph, VecamLink *link,
 					  VecamNodeHeader *node, const float *decoded,
-					  double distance2)
+					  double distance2, double alpha)
 {
 	const VecamNodeLayout *nl = &graph->ix->nodes;
 	BackLink	bl;
 	int			place;
 
 	weigh_back_link(&bl, link, graph, node, distance2);
+	if (bl.own > pack_occlusion(alpha))
+		return false;
 	place = choose_place(&bl, node, nl->m0, distance2, false);
 	if (place < 0)
 		return false;

@@ -203,6 +203,13 @@ collect_offers(Repair *repair, VecamNodeHeader *node, VecamRef self,
 				!edge_is_good(repair, to, to_generation))
 				continue;
 			offers[n].estimate = est[i];
+			if (nl->has_extras)
+			{
+				float		diff = VecamNodeExtras(nl, z)[i] -
+					repair->link->point.extra;
+
+				offers[n].estimate += diff * diff;
+			}
 			offers[n].ref = to;
 			offers[n++].generation = to_generation;
 		}
@@ -331,6 +338,39 @@ find_offers(Repair *repair, VecamNodeHeader *copy, VecamRef self,
 }
 
 /*
+ * Let a node copy take offers for the nbad edges that it has lost, in rounds:
+ * first those that its other neighbours do not occlude, as when a node's
+ * neighbours are chosen, so that it does not end up with its nearest only.
+ */
+static void
+take_offers(Repair *repair, VecamNodeHeader *copy, const VecamHitCode *own,
+			const Offer *offers, VecamHitCode **codes, int noffers, int nbad)
+{
+	static const double alphas[] = {1.0, 1.35, 2.0, 1e300};
+	VecamGraph *graph = repair->graph;
+	VecamLink  *link = repair->link;
+
+	for (int round = 0; round < (int) lengthof(alphas); round++)
+	{
+		for (int i = 0; i < noffers && nbad > 0; i++)
+		{
+			if (codes[i] == NULL)
+				continue;
+			link->ref = offers[i].ref;
+			link->generation = offers[i].generation;
+			set_point(repair, &codes[i]->sq8, codes[i]->extra, codes[i]->code);
+			if (vecam_link_offer_edge(graph, link, copy, link->decoded,
+									  vecam_hit_distance2(graph->ix, own, codes[i]),
+									  alphas[round]))
+			{
+				codes[i] = NULL;
+				nbad--;
+			}
+		}
+	}
+}
+
+/*
  * Splice: the node loses its bad edges, and takes what it profits from among
  * the neighbours of the dead ones.
  *
@@ -376,17 +416,7 @@ splice_node(Repair *repair, VecamRef ref)
 	 * Work on the copy, then replace the edges: only the holder of the seal
 	 * lock changes them, while bulkdelete may take TIDs away meanwhile.
 	 */
-	for (int i = 0; i < noffers && nbad > 0; i++)
-	{
-		if (codes[i] == NULL)
-			continue;
-		link->ref = offers[i].ref;
-		link->generation = offers[i].generation;
-		set_point(repair, &codes[i]->sq8, codes[i]->extra, codes[i]->code);
-		if (vecam_link_offer_edge(graph, link, copy, link->decoded,
-								  vecam_hit_distance2(graph->ix, own, codes[i])))
-			nbad--;
-	}
+	take_offers(repair, copy, own, offers, codes, noffers, nbad);
 
 	vecam_store_pin(graph->store, VecamRefBlock(nl, ref), BUFFER_LOCK_EXCLUSIVE,
 					&pin);
@@ -517,7 +547,8 @@ drop_dead_entries(Repair *repair)
 }
 
 /*
- * Free a dead node, and its extent pages.
+ * Free a dead node, and its extent pages; with the last node its page becomes
+ * free, too.  No edge leads to it, so that generations may begin anew there.
  *
  * WAL: node page, [extent pages].
  */
@@ -533,6 +564,7 @@ free_node(Repair *repair, VecamRef ref)
 	VecamChange change;
 	VecamNodeHeader *node;
 	Page		page;
+	bool		whole;
 
 	vecam_store_pin(graph->store, VecamRefBlock(nl, ref), BUFFER_LOCK_EXCLUSIVE,
 					&pin);
@@ -543,10 +575,16 @@ free_node(Repair *repair, VecamRef ref)
 		vecam_store_pin(graph->store, blocks[i], BUFFER_LOCK_EXCLUSIVE,
 						&extents[i]);
 
+	whole = VecamPageGetNodes(pin.page)->nfree + 1 == nl->per_page;
 	vecam_change_start(&change, graph->store);
 	page = vecam_change_page(&change, &pin, false);
-	vecam_node_at(nl, page, VecamRefSlot(nl, ref))->state = VECAM_NODE_FREE;
-	VecamPageGetNodes(page)->nfree++;
+	if (whole)
+		vecam_page_free(page);
+	else
+	{
+		vecam_node_at(nl, page, VecamRefSlot(nl, ref))->state = VECAM_NODE_FREE;
+		VecamPageGetNodes(page)->nfree++;
+	}
 	for (int i = 0; i < nextents; i++)
 		vecam_page_free(vecam_change_page(&change, &extents[i], false));
 	vecam_change_finish(&change);
@@ -557,6 +595,8 @@ free_node(Repair *repair, VecamRef ref)
 		vecam_record_free_page(graph->store->index, blocks[i]);
 	}
 	vecam_store_unpin(graph->store, &pin);
+	if (whole)
+		vecam_record_free_page(graph->store->index, pin.blkno);
 	repair->stats->dead++;
 }
 

@@ -181,10 +181,19 @@ add_chunk(VecamGraph *graph, VecamPin *pin, VecamPin *chunk_pin,
 		  const TidTarget *target)
 {
 	VecamChange change;
-	VecamNodeHeader *node = start_node_change(graph, &change, pin, target);
-	Page		page = vecam_change_page(&change, chunk_pin, false);
-	int			slot = vecam_slots_find_free(VecamPageGetSlots(page));
+	VecamSlotPage *slots = vecam_slots_of_buffer(graph->store->index,
+												 chunk_pin->buf, graph->ix,
+												 VECAM_LIST_OVERFLOW);
+	int			slot = slots ? vecam_slots_find_free(slots) : -1;
+	VecamNodeHeader *node;
+	Page		page;
 	VecamTidChunk chunk;
+
+	if (slot < 0)
+		vecam_corrupt(graph->store->index, chunk_pin->blkno,
+					  "no room for a tid chunk");
+	node = start_node_change(graph, &change, pin, target);
+	page = vecam_change_page(&change, chunk_pin, false);
 
 	form_chunk(graph, &chunk, node->overflow, target);
 	vecam_slots_put(page, slot, &chunk);

@@ -23,6 +23,9 @@
 /* The free space map's highest category, which only whole pages reach. */
 #define WHOLE_PAGE MaxHeapTupleSize
 
+/* The map's precision: it has 256 categories. */
+#define FSM_STEP (BLCKSZ / 256)
+
 StaticAssertDecl(VECAM_PAGE_CAPACITY - sizeof(VecamSlotPage) < WHOLE_PAGE,
 				 "a slot page must not look like a free page");
 
@@ -89,12 +92,16 @@ vecam_record_free_page(Relation index, BlockNumber blkno)
 }
 
 /*
- * Note the free bytes of a slot page, for vecam_find_page.
+ * Note the free bytes of a page with contents, for vecam_find_space.  The map
+ * rounds what a page has down and what is wanted up, so that a page with room
+ * for just one slot would never be found; a little more is noted, as whoever
+ * finds the page looks again anyway.
  */
 void
 vecam_record_free_space(Relation index, BlockNumber blkno, Size space)
 {
-	Assert(space < WHOLE_PAGE);
+	if (space > 0)
+		space = Min(space + FSM_STEP - 1, WHOLE_PAGE - 1);
 	RecordPageWithFreeSpace(index, blkno, space);
 }
 

@@ -37,12 +37,16 @@ INSERT INTO short SELECT i, CASE i % 10 WHEN 0 THEN NULL WHEN 1 THEN '[0,0,0,0,0
 	FROM generate_series(1, 800) i;
 CREATE TABLE long (id int, v vector(16000)) WITH (autovacuum_enabled = off);
 INSERT INTO long SELECT i, test_vector(i, 16000) FROM generate_series(1, 6) i;
+CREATE TABLE graph (id int, v vector(6)) WITH (autovacuum_enabled = off);
+INSERT INTO graph SELECT i, CASE i % 10 WHEN 0 THEN '[1,2,3,4,5,6]' WHEN 1 THEN '[0,0,0,0,0,0]' ELSE test_vector(i, 6) END
+	FROM generate_series(1, 400) i;
 -- A copy with an index that is built, inserted into and vacuumed.
 CREATE FUNCTION make_copy(tab text, source text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	EXECUTE format('CREATE TABLE %I (LIKE %I) WITH (autovacuum_enabled = off)', tab, source);
 	EXECUTE format('INSERT INTO %I SELECT * FROM %I WHERE id %% 2 = 0 OR id < 5', tab, source);
-	EXECUTE format('CREATE INDEX %I ON %I USING vecam (v vector_cosine_ops) WITH (kind = flat)', tab || '_v', tab);
+	EXECUTE format('CREATE INDEX %I ON %I USING vecam (v vector_cosine_ops) WITH (kind = %s)', tab || '_v', tab,
+		CASE source WHEN 'graph' THEN 'hnsw' ELSE 'flat' END);
 	EXECUTE format('INSERT INTO %I SELECT * FROM %I WHERE NOT (id %% 2 = 0 OR id < 5)', tab, source);
 	EXECUTE format('DELETE FROM %I WHERE id %% 7 = 3', tab);
 END
@@ -262,13 +266,15 @@ my @operations = (
 	[ insert => "INSERT INTO %s SELECT i, CASE i %% 4 WHEN 0 THEN NULL WHEN 1 THEN test_vector(1, n) - test_vector(1, n) ELSE test_vector(i, n) END FROM (SELECT %d AS n) c, generate_series(1, 5000 / n + 3) i" ],
 	[ delete => "DELETE FROM %s WHERE id %% 2 = 0 OR id = 1" ],
 	[ vacuum => "VACUUM %s" ],
+	[ seal => "SELECT CASE kind WHEN 'hnsw' THEN vecam_seal('%1\$s_v') END FROM vecam_stats('%1\$s_v')" ],
 	[ stats => "SELECT count(*) FROM vecam_stats('%s_v')" ]);
 
 # Returns what each operation ended with: "ok", or SQLSTATE and message.
 sub run_operations
 {
 	my ($i) = @_;
-	my ($tab, $dims) = ("d$i", $damages[$i][1] eq 'short' ? 5 : 16000);
+	my %dims = (short => 5, long => 16000, graph => 6);
+	my ($tab, $dims) = ("d$i", $dims{ $damages[$i][1] });
 	my %result;
 	my $script = "\\set VERBOSITY verbose\n"
 	  . "SET statement_timeout = '20s'; SET enable_seqscan = off; SET enable_sort = off;\n";
