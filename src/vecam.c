@@ -67,7 +67,7 @@ assign_simd(int newval, void *extra)
 static bool
 check_recall(double *newval, void **extra, GucSource source)
 {
-	bool	   *is_set = malloc(sizeof(bool));
+	bool	   *is_set = vecam_guc_alloc(sizeof(bool));
 
 	if (is_set == NULL)
 		return false;
