@@ -68,7 +68,7 @@ for my $round (1 .. 3)
 	my $out = end_load($running);
 	unlike($out, qr/ERROR|aborted/, "no error in the load of round $round");
 	$node->safe_psql('postgres', 'TRUNCATE lost');
-	log_is_clean($copy, "backup $round");
+	log_is_clean($copy, "backup $round", qr/terminating/);
 }
 
 $node->stop;

@@ -21,8 +21,8 @@ add_helpers($node);
 # extents, with one, and two rows to a slot page.  The vectors exist in the index only.
 $node->safe_psql(
 	'postgres', q(
-CREATE FUNCTION constant(i int, n int) RETURNS vector LANGUAGE sql IMMUTABLE AS
-	'SELECT array_fill(i::real, ARRAY[n])::vector';
+CREATE FUNCTION constant(i int, n int) RETURNS vector LANGUAGE sql IMMUTABLE
+	RETURN array_fill(i::real, ARRAY[n])::vector;
 ));
 for my $dims (16000, 4100, 4000)
 {
