@@ -213,8 +213,9 @@ sub at_mean_next
 	};
 }
 
-# One bit anywhere, half of them where the structure is
-my $seed = $ENV{VECAM_TEST_SEED} || time;
+# One bit anywhere, half of them where the structure is: the same bits in each
+# run unless another seed is given
+my $seed = $ENV{VECAM_TEST_SEED} || 1;
 srand $seed;
 note "VECAM_TEST_SEED=$seed";
 
@@ -236,7 +237,8 @@ sub flip_a_bit
 	write_bytes($file, $where, u8($byte));
 	return "block $block, offset $offset: $byte";
 }
-push @damages, map { [ "bit $_", $_ % 8 ? 'short' : 'long', \&flip_a_bit, '-' ] } 1 .. 200;
+push @damages, map { [ "bit $_", $_ % 8 ? 'short' : 'long', \&flip_a_bit, '-' ] } 1 .. 60;
+push @damages, map { [ "bit $_", 'graph', \&flip_a_bit, '-' ] } 61 .. 150;
 
 # A copy for each, damaged while the server is stopped
 my %files;
@@ -266,7 +268,7 @@ my @operations = (
 	[ insert => "INSERT INTO %s SELECT i, CASE i %% 4 WHEN 0 THEN NULL WHEN 1 THEN test_vector(1, n) - test_vector(1, n) ELSE test_vector(i, n) END FROM (SELECT %d AS n) c, generate_series(1, 5000 / n + 3) i" ],
 	[ delete => "DELETE FROM %s WHERE id %% 2 = 0 OR id = 1" ],
 	[ vacuum => "VACUUM %s" ],
-	[ seal => "SELECT CASE kind WHEN 'hnsw' THEN vecam_seal('%1\$s_v') END FROM vecam_stats('%1\$s_v')" ],
+	[ seal => "SELECT CASE kind WHEN 'hnsw' THEN vecam_seal(i) END FROM (SELECT '%s_v'::regclass AS i, %d AS n) AS x, vecam_stats(i)" ],
 	[ stats => "SELECT count(*) FROM vecam_stats('%s_v')" ]);
 
 # Returns what each operation ended with: "ok", or SQLSTATE and message.
@@ -324,7 +326,9 @@ sub judge
 
 		# A code that is damaged may be nearer than its row, and a TID lead anywhere.
 		next if $name =~ /^(bit|code)/
-		  && ($r =~ /^XX000: index returned tuples in wrong order/ || $r =~ /^\w{5}: could not open file "$heap/);
+		  && ($r =~ /^XX000: index returned tuples in wrong order/
+			|| $r =~ /^\w{5}: could not open file "$heap/
+			|| $r =~ /^XX000: page \d+ of relation "d$i" should be empty/);
 
 		# Where only the padding of slots differs, dimensions look possible.
 		next if $name =~ /^bit .*block 0, offset 40/ && $r =~ /^22000: .* dimensions/;
@@ -362,7 +366,7 @@ for my $i (0 .. $#damages)
 		$node->start;
 	}
 }
-is($bits, 200, "bits flipped (VECAM_TEST_SEED=$seed)");
+is($bits, 150, "bits flipped (VECAM_TEST_SEED=$seed)");
 
 # A search that finds damage changes nothing.
 $node->safe_psql('postgres', "SELECT make_copy('last', 'long')");
@@ -379,7 +383,7 @@ ok($contents eq slurp_file($file), 'and the index is as it was');
 # REINDEX repairs.
 $node->start;
 my $not_repaired = 0;
-for my $i (grep { $_ % 5 == 0 } 0 .. $#damages)
+for my $i (grep { $_ % 5 == 0 && $damages[$_][1] ne 'graph' } 0 .. $#damages)
 {
 	my $dims = $damages[$i][1] eq 'short' ? 5 : 16000;
 
