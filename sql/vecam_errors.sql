@@ -75,6 +75,13 @@ SELECT id FROM t ORDER BY v <-> '[1,2,3,4]' LIMIT 1;
 SELECT id FROM t ORDER BY w::vector(3) <=> '[1,2]' LIMIT 1;
 SELECT s.id FROM (VALUES ('[1,2,3]'::vector), ('[1,2]')) AS q (q), LATERAL (SELECT id FROM t ORDER BY v <-> q LIMIT 1) s;
 SELECT id FROM t ORDER BY v <-> 'x' LIMIT 1;
+-- also where there is no distance to compute
+CREATE TABLE no_vectors (id int, v vector(3));
+INSERT INTO no_vectors VALUES (1, NULL);
+CREATE INDEX ON no_vectors USING vecam (v);
+SELECT id FROM no_vectors ORDER BY v <-> '[1,2]';
+SELECT id FROM no_vectors ORDER BY v <-> '[1,2,3]';
+DROP TABLE no_vectors;
 BEGIN;
 SAVEPOINT a;
 DECLARE c CURSOR FOR SELECT id FROM t ORDER BY v <-> '[1,2]';

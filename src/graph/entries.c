@@ -168,14 +168,15 @@ load_page(VecamEntrySet *set, const VecamIndex *ix, VecamSlotPage *slots)
 }
 
 /*
- * Add the entry points of the index's list to the set.  Locks one page at a
- * time.
+ * Add the entry points of the index's list to the set; returns how many pages
+ * that took.  Locks one page at a time.
  */
-void
+int
 vecam_entries_load(VecamEntrySet *set, Relation index, const VecamIndex *ix)
 {
 	VecamListWalk *walk = palloc(sizeof(VecamListWalk));
 	BlockNumber blkno;
+	int			npages = 1;		/* the directory */
 
 	vecam_list_begin(walk, index, &ix->meta, VECAM_LIST_ENTRIES);
 	while (BlockNumberIsValid(blkno = vecam_list_next(walk)))
@@ -188,8 +189,10 @@ vecam_entries_load(VecamEntrySet *set, Relation index, const VecamIndex *ix)
 		if (slots)
 			load_page(set, ix, slots);
 		UnlockReleaseBuffer(buf);
+		npages++;
 	}
 	pfree(walk);
+	return npages;
 }
 
 /*
@@ -204,11 +207,12 @@ vecam_entries_seed(VecamSearch *search)
 	VecamEntrySet *set = graph->entries;
 	VecamEntrySet loaded;
 	int			words = sketch_words(ix);
+	int			npages = 0;
 
 	if (set == NULL)
 	{
 		vecam_entries_init(&loaded, ix, 0);
-		vecam_entries_load(&loaded, graph->store->index, ix);
+		npages = vecam_entries_load(&loaded, graph->store->index, ix);
 		set = &loaded;
 	}
 
@@ -228,7 +232,10 @@ vecam_entries_seed(VecamSearch *search)
 							entry->generation);
 	}
 	if (graph->counters)
+	{
 		graph->counters->distances_estimated += set->n;
+		graph->counters->pages_read += npages;
+	}
 }
 
 /*

@@ -141,7 +141,7 @@ extern void vecam_entries_init(VecamEntrySet *set, const VecamIndex *ix,
 extern bool vecam_entries_add(VecamEntrySet *set, const VecamIndex *ix,
 							  VecamRef ref, uint8 generation, int level,
 							  float extra, const float *y);
-extern void vecam_entries_load(VecamEntrySet *set, Relation index,
+extern int	vecam_entries_load(VecamEntrySet *set, Relation index,
 							   const VecamIndex *ix);
 extern void vecam_entries_store_last(VecamEntrySet *set, Relation index,
 									 const VecamIndex *ix);
