@@ -84,14 +84,16 @@ own_by_server()
 # over; PG_CONFIG in the environment comes first.
 find_pg()
 {
-	local candidate pgxs
+	local candidate pgxs headers
 
 	for candidate in "${PG_CONFIG:-}" pg_config \
 			/usr/lib/postgresql/{15,17,16,18,14}/bin/pg_config; do
 		if [ -z "$candidate" ] || ! have "$candidate"; then continue; fi
 		PG_BINDIR=$("$candidate" --bindir)
 		pgxs=$("$candidate" --pgxs)
-		if ! [ -x "$PG_BINDIR/initdb" ] || ! [ -f "$pgxs" ]; then continue; fi
+		headers=$("$candidate" --includedir-server)
+		if ! [ -x "$PG_BINDIR/initdb" ] || ! [ -f "$pgxs" ] ||
+			! [ -f "$headers/postgres.h" ]; then continue; fi
 		PG_CONFIG=$(command -v "$candidate")
 		PG_MAJOR=$("$candidate" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
 		export PG_CONFIG PG_BINDIR PG_MAJOR
