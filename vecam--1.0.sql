@@ -339,6 +339,7 @@ CREATE FUNCTION vecam_last_search(
 	OUT distances_computed bigint,
 	OUT pages_read bigint,
 	OUT heap_rows bigint,
+	OUT heap_rechecks bigint,
 	OUT growing_rows bigint,
 	OUT microseconds double precision)
 	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;

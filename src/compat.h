@@ -109,6 +109,35 @@ vecam_vacuum_delay_point(void)
 #endif
 }
 
+/* What names a relation's file. */
+#if PG_VERSION_NUM >= 160000
+typedef RelFileLocator VecamFileLocator;
+#define vecam_file_locator(rel) ((rel)->rd_locator)
+#else
+typedef RelFileNode VecamFileLocator;
+#define vecam_file_locator(rel) ((rel)->rd_node)
+#endif
+
+/*
+ * Pin the buffer if it holds this block of the main fork.
+ */
+static inline bool
+vecam_read_recent_buffer(Relation rel, BlockNumber blkno, Buffer buf)
+{
+#if PG_VERSION_NUM >= 140000
+	return ReadRecentBuffer(vecam_file_locator(rel), MAIN_FORKNUM, blkno, buf);
+#else
+	return false;
+#endif
+}
+
+/* Ask the CPU to load the cache line of an address. */
+#if defined(__GNUC__)
+#define vecam_prefetch_memory(p) __builtin_prefetch(p)
+#else
+#define vecam_prefetch_memory(p) ((void) (p))
+#endif
+
 /* IndexBulkDeleteResult's counter of pages freed by this VACUUM. */
 static inline void
 vecam_count_deleted_page(IndexBulkDeleteResult *stats)

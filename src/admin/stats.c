@@ -237,7 +237,7 @@ Datum
 vecam_last_search(PG_FUNCTION_ARGS)
 {
 	const VecamSearchCounters *c = vecam_last_counters();
-	Datum		values[7];
+	Datum		values[8];
 	int			n = 0;
 
 	values[n++] = Int64GetDatum(c->nodes_visited);
@@ -245,6 +245,7 @@ vecam_last_search(PG_FUNCTION_ARGS)
 	values[n++] = Int64GetDatum(c->distances_computed);
 	values[n++] = Int64GetDatum(c->pages_read);
 	values[n++] = Int64GetDatum(c->heap_rows);
+	values[n++] = Int64GetDatum(c->heap_rechecks);
 	values[n++] = Int64GetDatum(c->growing_rows);
 	values[n++] = Float8GetDatum(c->microseconds);
 	Assert(n == lengthof(values));

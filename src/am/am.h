@@ -35,6 +35,13 @@ typedef struct VecamOpclass
 	const float *(*components) (Datum value, int *dims);
 } VecamOpclass;
 
+/* What decides the order of rows whose 8-bit codes do not. */
+typedef enum VecamRerank
+{
+	VECAM_RERANK_HEAP,			/* the table's vectors */
+	VECAM_RERANK_PAGE			/* finer codes; where they do not, the table's */
+} VecamRerank;
+
 /* Storage parameters of an index. */
 typedef struct VecamOptions
 {
@@ -48,7 +55,7 @@ typedef struct VecamOptions
 	int			ef_search;		/* 0: not set */
 	double		recall;			/* 0: not set */
 	double		compact_threshold;
-	int			rerank;			/* VECAM_RERANK_HEAP */
+	int			rerank;			/* VecamRerank */
 } VecamOptions;
 
 /* build.c */

@@ -97,7 +97,8 @@ init_meta(Relation index, const VecamOpclass *opclass, VecamMetaPageData *meta)
 
 	vecam_meta_init(meta, column_dimensions(index), opclass->metric,
 					options.kind, options.m, options.ef_construction,
-					options.sketch_bits, vecam_build_seed);
+					options.sketch_bits, options.rerank == VECAM_RERANK_PAGE,
+					vecam_build_seed);
 }
 
 /* Write the code of a long row to extent pages; their numbers go to blocks. */
@@ -132,27 +133,27 @@ add_to_list(BuildState *state, VecamRow *row)
 /* Link a row; add_to_graph cares for the memory. */
 static void
 link_row(BuildState *state, ItemPointer tid, const VecamSq8Header *head,
-		 const uint8 *code, const BlockNumber *blocks)
+		 const uint8 *code, const uint8 *payload)
 {
 	VecamGraph *graph = &state->graph;
 	VecamLink  *link = &state->link;
 	BlockNumber written[VECAM_MAX_EXTENTS];
 	VecamHit   *equal;
 
-	vecam_link_prepare(link, graph, head, code, code, state->meta.ef_construction);
+	vecam_link_prepare(link, graph, head, code, payload,
+					   state->meta.ef_construction);
 	equal = &link->hits[0];
 	if (link->is_equal &&
 		vecam_node_add_tid(graph, equal->ref, equal->generation,
-						   head->residual, tid, NULL))
+						   link, tid, NULL))
 		return;
 	if (link->is_equal)
 		vecam_link_choose(link, graph);
 
-	if (state->meta.nextents > 0)
+	if (payload == NULL)
 	{
-		if (blocks == NULL)
-			write_extents(state, code, written);
-		link->payload = (const uint8 *) (blocks ? blocks : written);
+		write_extents(state, code, written);
+		link->payload = (const uint8 *) written;
 	}
 	vecam_link_reserve_slot(graph);
 	vecam_link_write_node(link, graph, VECAM_NODE_LIVE, tid, NULL);
@@ -162,16 +163,16 @@ link_row(BuildState *state, ItemPointer tid, const VecamSq8Header *head,
 }
 
 /*
- * Link a row into the graph.  `blocks` names the extent pages of its code, or
- * is NULL if they are not written yet.
+ * Link a row into the graph.  `payload` is what goes into the node, or NULL if
+ * that is the numbers of extent pages that are not written yet.
  */
 static void
 add_to_graph(BuildState *state, ItemPointer tid, const VecamSq8Header *head,
-			 const uint8 *code, const BlockNumber *blocks)
+			 const uint8 *code, const uint8 *payload)
 {
 	MemoryContext old = MemoryContextSwitchTo(state->link_scratch);
 
-	link_row(state, tid, head, code, blocks);
+	link_row(state, tid, head, code, payload);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(state->link_scratch);
 }
@@ -214,13 +215,10 @@ link_growing_rows(BuildState *state)
 			VecamGrowingEntry *entry = (VecamGrowingEntry *)
 				vecam_slot(slots, slot);
 			const uint8 *payload = VecamGrowingPayload(entry);
-			BlockNumber blocks[VECAM_MAX_EXTENTS];
 
 			CHECK_FOR_INTERRUPTS();
-			memcpy(blocks, payload, sizeof(BlockNumber) * state->meta.nextents);
 			vecam_extents_read(&state->store, state->ix, payload, code);
-			add_to_graph(state, &entry->tid, &entry->sq8, code,
-						 state->meta.nextents > 0 ? blocks : NULL);
+			add_to_graph(state, &entry->tid, &entry->sq8, code, payload);
 		}
 	}
 	writer->nblocks = 0;
@@ -242,7 +240,7 @@ add_row(BuildState *state, VecamRow *row)
 		link_growing_rows(state);
 	if (state->has_graph)
 		add_to_graph(state, &row->slot.tid->tid, &row->slot.growing->sq8,
-					 row->code, NULL);
+					 row->code, state->meta.nextents > 0 ? NULL : row->code);
 	else
 		add_to_list(state, row);
 }
@@ -424,6 +422,8 @@ vecam_build(Relation heap, Relation index, IndexInfo *info)
 	IndexBuildResult *result = palloc(sizeof(IndexBuildResult));
 	BuildState *state = palloc0(sizeof(BuildState));
 
+	/* TRUNCATE of a table made in this transaction builds in place */
+	vecam_cache_forget(index);
 	state->index = index;
 	state->opclass = vecam_opclass(index);
 	state->options = vecam_options_of(index);

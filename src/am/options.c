@@ -18,11 +18,6 @@
 #define DEFAULT_FLAT_THRESHOLD 2000
 #define DEFAULT_COMPACT_THRESHOLD 0.3
 
-enum
-{
-	VECAM_RERANK_HEAP
-};
-
 static relopt_kind vecam_relopt_kind;
 
 static relopt_enum_elt_def kind_values[] = {
@@ -34,6 +29,7 @@ static relopt_enum_elt_def kind_values[] = {
 
 static relopt_enum_elt_def rerank_values[] = {
 	{"heap", VECAM_RERANK_HEAP},
+	{"page", VECAM_RERANK_PAGE},
 	{NULL, 0}
 };
 
@@ -65,9 +61,10 @@ vecam_options_init(void)
 					   "Valid values are \"auto\", \"flat\", and \"hnsw\".",
 					   AccessExclusiveLock);
 	add_enum_reloption(vecam_relopt_kind, "rerank",
-					   "Where exact distances are computed from",
-					   rerank_values, VECAM_RERANK_HEAP,
-					   "Valid values are \"heap\".", AccessExclusiveLock);
+					   "What decides the order of the nearest rows",
+					   rerank_values, VECAM_RERANK_PAGE,
+					   "Valid values are \"heap\" and \"page\".",
+					   AccessExclusiveLock);
 	add_int("m", "Neighbors of a node in the upper levels of the graph",
 			DEFAULT_M, 2, 100);
 	add_int("ef_construction", "Candidates examined when a row is linked",
@@ -137,7 +134,7 @@ vecam_options_of(Relation index)
 		return *(VecamOptions *) index->rd_options;
 
 	options.kind = VECAM_KIND_AUTO;
-	options.rerank = VECAM_RERANK_HEAP;
+	options.rerank = VECAM_RERANK_PAGE;
 	options.m = DEFAULT_M;
 	options.ef_construction = DEFAULT_EF_CONSTRUCTION;
 	options.flat_threshold = DEFAULT_FLAT_THRESHOLD;

@@ -202,11 +202,12 @@ static bool
 next_row(IndexScanDesc scan, VecamScanOpaque so)
 {
 	double		bound;
+	bool		certain;
 
-	if (!vecam_rows_next(&so->rows, &scan->xs_heaptid, &bound))
+	if (!vecam_rows_next(&so->rows, &scan->xs_heaptid, &bound, &certain))
 		return false;
 	if (so->query_kind == QUERY_DEFINED)
-		store_orderby(scan, bound, false, true);
+		store_orderby(scan, bound, false, !certain);
 	else
 		store_orderby(scan, get_float8_nan(),
 					  so->query_kind == QUERY_NULL, false);
@@ -279,7 +280,11 @@ vecam_gettuple(IndexScanDesc scan, ScanDirection dir)
 		next_of_any_phase(scan, so);
 	scan->xs_recheck = false;
 	if (found)
+	{
 		so->counters.heap_rows++;
+		if (scan->xs_recheckorderby)
+			so->counters.heap_rechecks++;
+	}
 	INSTR_TIME_SET_CURRENT(elapsed);
 	INSTR_TIME_SUBTRACT(elapsed, start);
 	so->counters.microseconds += INSTR_TIME_GET_DOUBLE(elapsed) * 1e6;

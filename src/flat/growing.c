@@ -26,6 +26,7 @@ vecam_row_init(VecamRow *row, const VecamIndex *ix)
 								  sizeof(VecamTidEntry)));
 	row->code = ix->meta.nextents == 0 ?
 		VecamGrowingPayload(row->slot.growing) : palloc(dims);
+	row->fine = ix->nodes.fine ? row->code + dims : NULL;
 	row->scratch = palloc(sizeof(float) * dims);
 }
 
@@ -43,7 +44,8 @@ vecam_row_form(VecamRow *row, const VecamIndex *ix, ItemPointer tid,
 	if (x == NULL)
 		row->list = VECAM_LIST_NULL;
 	else if (vecam_codec_encode(&ix->codec, x, row->scratch,
-								&row->slot.growing->sq8, row->code))
+								&row->slot.growing->sq8, row->code,
+								row->fine))
 	{
 		row->list = VECAM_LIST_GROWING;
 		row->slot.growing->node = VECAM_INVALID_REF;

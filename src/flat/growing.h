@@ -24,10 +24,11 @@ typedef struct VecamRow
 		char	   *bytes;		/* slot of the list */
 	}			slot;
 	uint8	   *code;			/* dims bytes: in the slot, or for extents */
+	uint8	   *fine;			/* finer code, in the slot, or NULL */
 	float	   *scratch;		/* dims */
 } VecamRow;
 
-/* Where the code or the extent block numbers stand in a growing slot. */
+/* Where code and finer code, or extent block numbers, stand in a growing slot. */
 #define VecamGrowingPayload(entry)	((uint8 *) ((entry) + 1))
 
 /* growing.c */

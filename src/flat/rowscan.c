@@ -18,10 +18,13 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "common/hashfn.h"
 #include "flat/rowscan.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
+#include "utils/float.h"
 
 typedef struct TidSetEntry
 {
@@ -74,6 +77,7 @@ static void
 begin_graph(VecamRowScan *scan)
 {
 	vecam_store_init(&scan->store, scan->index, VECAM_STORE_LOGGED, 0);
+	scan->store.cache = scan->ix->cache;
 	memset(&scan->graph, 0, sizeof(scan->graph));
 	scan->graph.store = &scan->store;
 	scan->graph.ix = scan->ix;
@@ -111,6 +115,7 @@ vecam_rows_begin(VecamRowScan *scan, Relation index, VecamIndex *ix,
 	scan->swept = false;
 	scan->growing_tids = NULL;
 	scan->started = false;
+	scan->max_upper = -get_float8_infinity();
 	scan->next_growing.valid = false;
 	scan->next_graph.valid = false;
 	scan->hit.ntids = 0;
@@ -159,6 +164,7 @@ fetch_growing(VecamRowScan *scan)
 
 	if (scan->next_growing.valid)
 		return;
+	scan->next_growing.upper = get_float8_infinity();
 	new_pass = !growing->collected ||
 		(growing->next == growing->nitems && growing->dropped);
 	scan->next_growing.valid = vecam_flat_next(growing,
@@ -303,6 +309,7 @@ fetch_graph(VecamRowScan *scan)
 		else if (next_tid_of_hit(scan, &next->tid))
 		{
 			next->bound = scan->hit.key;
+			next->upper = scan->hit.upper;
 			next->valid = !is_growing_row(scan, &next->tid);
 		}
 		else if (!next_hit(scan))
@@ -310,14 +317,36 @@ fetch_graph(VecamRowScan *scan)
 	}
 	while (!next->valid && vecam_flat_next(&scan->sweep, &next->tid,
 										   &next->bound))
+	{
+		next->upper = get_float8_infinity();
 		next->valid = !is_growing_row(scan, &next->tid);
+	}
 }
 
 /*
- * The next row, by bound; false at the end.
+ * Does the row's place follow from the bounds: is its value above those of all
+ * rows returned, and below those of all that are known to come?  Rows of one
+ * node need not be equal to the last bit.
+ */
+static bool
+is_certain(const VecamRowScan *scan, const VecamRowCandidate *row)
+{
+	if (row != &scan->next_graph || scan->swept || isinf(row->upper))
+		return false;
+	if (scan->hit.ntids > 1 || scan->hit.overflow != VECAM_INVALID_REF)
+		return false;
+	return row->bound > scan->max_upper &&
+		row->upper < vecam_search_next_bound(&scan->search) &&
+		!(scan->next_growing.valid && row->upper >= scan->next_growing.bound);
+}
+
+/*
+ * The next row, by bound; false at the end.  *certain says that its place in
+ * the order is right, so that its distance need not be known.
  */
 bool
-vecam_rows_next(VecamRowScan *scan, ItemPointer tid, double *bound)
+vecam_rows_next(VecamRowScan *scan, ItemPointer tid, double *bound,
+				bool *certain)
 {
 	for (;;)
 	{
@@ -336,10 +365,14 @@ vecam_rows_next(VecamRowScan *scan, ItemPointer tid, double *bound)
 		next->valid = false;
 		if (scan->strict && scan->started && next->bound < scan->last_bound)
 			continue;
-		scan->started = true;
-		scan->last_bound = next->bound;
+		*certain = is_certain(scan, next);
 		*tid = next->tid;
 		*bound = next->bound;
+
+		/* what is found late must not come before a row that is certain */
+		scan->started = true;
+		scan->last_bound = *certain ? next->upper : next->bound;
+		scan->max_upper = Max(scan->max_upper, next->upper);
 		return true;
 	}
 }

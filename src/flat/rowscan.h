@@ -18,7 +18,8 @@ struct tidset_hash;
 typedef struct VecamRowCandidate
 {
 	bool		valid;
-	double		bound;
+	double		bound;			/* not above the operator's value */
+	double		upper;			/* not below it; +Infinity: not known */
 	ItemPointerData tid;
 } VecamRowCandidate;
 
@@ -53,6 +54,7 @@ typedef struct VecamRowScan
 
 	bool		started;
 	double		last_bound;		/* once started */
+	double		max_upper;		/* of the rows returned */
 } VecamRowScan;
 
 extern void vecam_rows_begin(VecamRowScan *scan, Relation index,
@@ -62,6 +64,6 @@ extern void vecam_rows_begin(VecamRowScan *scan, Relation index,
 							 bool strict, Size memory,
 							 VecamSearchCounters *counters);
 extern bool vecam_rows_next(VecamRowScan *scan, ItemPointer tid,
-							double *bound);
+							double *bound, bool *certain);
 
 #endif							/* VECAM_ROWSCAN_H */

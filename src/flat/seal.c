@@ -137,6 +137,7 @@ update_meta(VecamSealer *sealer)
 	meta = VecamPageGetMeta(GenericXLogRegisterBuffer(state, buf, 0));
 	meta->has_graph = true;
 	meta->entry_level = sealer->entries.level;
+	meta->entry_changes++;
 	meta->max_norm = sealer->ix->meta.max_norm;
 	GenericXLogFinish(state);
 	UnlockReleaseBuffer(buf);
@@ -241,7 +242,7 @@ join_equal_node(GrowingRow *row)
 	if (!pin_row(row, VECAM_INVALID_REF, &pin))
 		return true;
 	done = vecam_node_add_tid(&sealer->graph, equal->ref, equal->generation,
-							  sealer->link.head.residual, &row->tid, &also);
+							  &sealer->link, &row->tid, &also);
 	vecam_store_unpin(&sealer->store, &pin);
 	return done;
 }

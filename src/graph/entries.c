@@ -21,6 +21,7 @@
 #include "page/slots.h"
 #include "port/pg_bitutils.h"
 #include "storage/bufmgr.h"
+#include "utils/memutils.h"
 
 /* With more entry points than this the level is raised, which keeps 1 in 4. */
 #define MAX_ENTRIES 256
@@ -61,6 +62,7 @@ vecam_entries_init(VecamEntrySet *set, const VecamIndex *ix, int level)
 	set->allocated = 2 * MAX_ENTRIES;
 	set->level = level;
 	set->heads = palloc(sizeof(VecamEntryPoint) * set->allocated);
+	set->factors = palloc(sizeof(VecamSketchFactors) * set->allocated);
 	set->sketches = palloc(sizeof(uint64) * sketch_words(ix) * set->allocated);
 }
 
@@ -71,6 +73,8 @@ reserve_entry(VecamEntrySet *set, const VecamIndex *ix)
 		return;
 	set->allocated *= 2;
 	set->heads = repalloc(set->heads, sizeof(VecamEntryPoint) * set->allocated);
+	set->factors = repalloc(set->factors,
+							sizeof(VecamSketchFactors) * set->allocated);
 	set->sketches = repalloc(set->sketches, sizeof(uint64) * sketch_words(ix) *
 							 set->allocated);
 }
@@ -91,6 +95,7 @@ thin_out(VecamEntrySet *set, const VecamIndex *ix)
 			if (set->heads[i].level < set->level)
 				continue;
 			set->heads[kept] = set->heads[i];
+			set->factors[kept] = set->factors[i];
 			memmove(set->sketches + (Size) kept * words,
 					set->sketches + (Size) i * words, sizeof(uint64) * words);
 			kept++;
@@ -108,7 +113,6 @@ vecam_entries_add(VecamEntrySet *set, const VecamIndex *ix, VecamRef ref,
 				  uint8 generation, int level, float extra, const float *y)
 {
 	VecamEntryPoint *entry;
-	VecamSketchFactors factors;
 	float	   *origin;
 
 	if (level < set->level)
@@ -126,10 +130,10 @@ vecam_entries_add(VecamEntrySet *set, const VecamIndex *ix, VecamRef ref,
 	origin = palloc0(sizeof(float) * ix->meta.dims);
 	vecam_sketch_encode(&ix->nodes.sketch, y, origin,
 						set->sketches + (Size) set->n * sketch_words(ix),
-						&factors);
+						&set->factors[set->n]);
 	pfree(origin);
-	entry->add = factors.add;
-	entry->mul = factors.mul;
+	entry->add = set->factors[set->n].add;
+	entry->mul = set->factors[set->n].mul;
 	set->n++;
 	thin_out(set, ix);
 	return true;
@@ -161,6 +165,8 @@ load_page(VecamEntrySet *set, const VecamIndex *ix, VecamSlotPage *slots)
 			continue;
 		reserve_entry(set, ix);
 		memcpy(&set->heads[set->n], slot, sizeof(VecamEntryPoint));
+		set->factors[set->n].add = set->heads[set->n].add;
+		set->factors[set->n].mul = set->heads[set->n].mul;
 		memcpy(set->sketches + (Size) set->n * sketch_words(ix),
 			   (char *) slot + VECAM_ENTRY_HEAD, ix->nodes.sketch_bytes);
 		set->n++;
@@ -196,41 +202,65 @@ vecam_entries_load(VecamEntrySet *set, Relation index, const VecamIndex *ix)
 }
 
 /*
- * Put all entry points into the frontier of a search.
+ * The entry points as this backend keeps them, read anew if the index's list
+ * has changed.  *npages gets the pages that took.
+ */
+static VecamEntrySet *
+cached_entries(Relation index, const VecamIndex *ix, int *npages)
+{
+	VecamIndexCache *cache = ix->cache;
+	VecamEntrySet *set;
+	MemoryContext old;
+
+	*npages = 0;
+	if (cache->entries && cache->entry_changes == ix->meta.entry_changes)
+		return cache->entries;
+
+	cache->entries = NULL;
+	MemoryContextReset(cache->entry_context);
+	old = MemoryContextSwitchTo(cache->entry_context);
+	set = palloc(sizeof(VecamEntrySet));
+	vecam_entries_init(set, ix, 0);
+	*npages = vecam_entries_load(set, index, ix);
+	MemoryContextSwitchTo(old);
+	cache->entries = set;
+	cache->entry_changes = ix->meta.entry_changes;
+	return set;
+}
+
+/*
+ * Put all entry points into the frontier of a search.  Some may be nodes no
+ * more, which searches find out.
  */
 void
 vecam_entries_seed(VecamSearch *search)
 {
 	VecamGraph *graph = search->graph;
-	const VecamIndex *ix = graph->ix;
-	const VecamNodeLayout *nl = &ix->nodes;
+	const VecamNodeLayout *nl = &graph->ix->nodes;
+	const VecamPoint *point = search->point;
 	VecamEntrySet *set = graph->entries;
-	VecamEntrySet loaded;
-	int			words = sketch_words(ix);
 	int			npages = 0;
+	float	   *est;
 
 	if (set == NULL)
-	{
-		vecam_entries_init(&loaded, ix, 0);
-		npages = vecam_entries_load(&loaded, graph->store->index, ix);
-		set = &loaded;
-	}
+		set = cached_entries(graph->store->index, graph->ix, &npages);
 
+	est = palloc(sizeof(float) * (set->n + 1));
+	vecam_sketch_estimate(&point->sketch, &nl->sketch, point->norm2, set->n,
+						  set->sketches, set->factors, est);
 	for (int i = 0; i < set->n; i++)
 	{
 		VecamEntryPoint *entry = &set->heads[i];
-		VecamSketchFactors factors = {entry->add, entry->mul};
-		float		diff = entry->extra - search->point->extra;
-		float		est;
+		float		diff = entry->extra - point->extra;
 
-		vecam_sketch_estimate(&search->point->sketch, &nl->sketch,
-							  search->point->norm2, 1,
-							  set->sketches + (Size) i * words, &factors, &est);
-		vecam_frontier_push(&search->frontier, est + diff * diff,
-							VecamMakeRef(nl, ItemPointerGetBlockNumberNoCheck(&entry->node),
-										 ItemPointerGetOffsetNumberNoCheck(&entry->node) - 1),
-							entry->generation);
+		VecamRef	ref = VecamMakeRef(nl, ItemPointerGetBlockNumberNoCheck(&entry->node),
+									   ItemPointerGetOffsetNumberNoCheck(&entry->node) - 1);
+
+		vecam_frontier_push(&search->frontier,
+							vecam_frontier_item(est[i] + diff * diff, ref,
+												entry->generation));
 	}
+	pfree(est);
 	if (graph->counters)
 	{
 		graph->counters->distances_estimated += set->n;
@@ -241,7 +271,7 @@ vecam_entries_seed(VecamSearch *search)
 /*
  * Write the entry point that was added to the set last to the index's list.
  *
- * WAL: entry page.
+ * WAL: entry page; meta page.
  */
 void
 vecam_entries_store_last(VecamEntrySet *set, Relation index,
@@ -256,4 +286,5 @@ vecam_entries_store_last(VecamEntrySet *set, Relation index,
 	GenericXLogFinish(state);
 	UnlockReleaseBuffer(buf);
 	pfree(slot);
+	vecam_meta_count_entry_change(index);
 }

@@ -17,8 +17,9 @@
 #include "page/store.h"
 
 /*
- * Entry points in memory: those of a build, or of a session of sealing.  Item
- * i has its sketch at sketches + i * words of a sketch.
+ * Entry points in memory: those of a build, of a session of sealing, or as a
+ * backend keeps them for its searches.  Item i has its sketch at sketches + i
+ * * words of a sketch.
  */
 typedef struct VecamEntrySet
 {
@@ -26,6 +27,7 @@ typedef struct VecamEntrySet
 	int			allocated;
 	int			level;			/* nodes of this level or more belong here */
 	VecamEntryPoint *heads;
+	VecamSketchFactors *factors;
 	uint64	   *sketches;
 } VecamEntrySet;
 
@@ -60,6 +62,8 @@ typedef struct VecamPoint
 typedef struct VecamHit
 {
 	double		key;			/* searches: bound; linking: distance */
+	double		upper;			/* searches: of the operator's value */
+	bool		refined;		/* the finer code has been looked at */
 	float		distance2;
 	VecamRef	ref;
 	VecamRef	overflow;
@@ -100,7 +104,9 @@ typedef struct VecamSearch
 	double		rest_min;		/* smallest key of the rest */
 	int			rest_allocated;
 	int64		popped;
+	VecamFrontierItem prefetched;	/* the last one, or 0 */
 	uint8	   *long_code;		/* a code from extent pages */
+	float	   *decoded;		/* a finer code */
 	float	   *estimates;		/* m0 */
 	BlockNumber nblocks;		/* of the relation, when last asked */
 } VecamSearch;
@@ -120,6 +126,7 @@ extern void vecam_search_init(VecamSearch *search, VecamGraph *graph,
 							  Size memory);
 extern void vecam_search_run(VecamSearch *search);
 extern bool vecam_search_pop(VecamSearch *search, VecamHit *hit);
+extern double vecam_search_next_bound(const VecamSearch *search);
 extern bool vecam_search_visited(VecamSearch *search, VecamRef ref,
 								 uint8 generation);
 extern VecamNodeHeader *vecam_node_of_pin(VecamGraph *graph, VecamPin *pin,
@@ -150,8 +157,8 @@ extern char *vecam_entry_slot(const VecamEntrySet *set, const VecamIndex *ix,
 							  int i);
 
 /*
- * A row to be linked: its code, what stands for the code in a slot (the code
- * itself or extent blocks), and where it is to go.
+ * A row to be linked: its code, what stands for it in a slot (code and finer
+ * code, or extent blocks), and where it is to go.
  */
 typedef struct VecamLink
 {
@@ -216,7 +223,7 @@ extern void vecam_graph_repair(VecamGraph *graph, VecamLink *link,
 							   void (*delay) (void),
 							   VecamRepairStats *stats);
 extern bool vecam_node_add_tid(VecamGraph *graph, VecamRef ref,
-							   uint8 generation, float residual,
+							   uint8 generation, const VecamLink *link,
 							   ItemPointer tid, VecamAlso *also);
 
 #endif							/* VECAM_GRAPH_H */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * heap.c
- *	  The frontier of a search: a binary min-heap of nodes to expand.
+ *	  The frontier of a search: a min-heap of nodes to expand.
  *
  * lib/binaryheap and lib/pairingheap compare through a function pointer and
  * keep one pointer or node per element; a search pushes dozens of elements per
@@ -28,22 +28,24 @@ vecam_frontier_init(VecamFrontier *heap, Size memory)
 	heap->n = 0;
 	heap->allocated = FIRST_SIZE;
 	heap->max = Max(FIRST_SIZE,
-					Min(memory / sizeof(VecamFrontierItem), INT_MAX / 2));
+					Min(memory / sizeof(VecamFrontierItem), INT_MAX / 4));
 	heap->items = palloc(sizeof(VecamFrontierItem) * heap->allocated);
 }
 
 static int
 compare_items(const void *a, const void *b)
 {
-	float		x = ((const VecamFrontierItem *) a)->estimate;
-	float		y = ((const VecamFrontierItem *) b)->estimate;
+	VecamFrontierItem x = *(const VecamFrontierItem *) a;
+	VecamFrontierItem y = *(const VecamFrontierItem *) b;
 
 	return (x > y) - (x < y);
 }
 
-/* Make room for another item. */
-static void
-make_room(VecamFrontier *heap)
+/*
+ * Make room for another item: more memory, or else without the worse half.
+ */
+void
+vecam_frontier_make_room(VecamFrontier *heap)
 {
 	if (heap->allocated < heap->max)
 	{
@@ -59,26 +61,23 @@ make_room(VecamFrontier *heap)
 	heap->n /= 2;
 }
 
-void
-vecam_frontier_push(VecamFrontier *heap, float estimate, VecamRef ref,
-					uint8 generation)
+/* The smallest of the up to four children that begin at `first`. */
+static inline int
+smallest_child(const VecamFrontierItem *items, int first, int n)
 {
-	VecamFrontierItem *items;
-	int			i;
+	int			left;
+	int			right;
 
-	if (heap->n == heap->allocated)
-		make_room(heap);
-
-	items = heap->items;
-	i = heap->n++;
-	while (i > 0 && items[(i - 1) / 2].estimate > estimate)
+	if (first + 4 > n)
 	{
-		items[i] = items[(i - 1) / 2];
-		i = (i - 1) / 2;
+		left = first;
+		for (right = first + 1; right < n; right++)
+			left = items[right] < items[left] ? right : left;
+		return left;
 	}
-	items[i].estimate = estimate;
-	items[i].ref = ref;
-	items[i].generation = generation;
+	left = items[first + 1] < items[first] ? first + 1 : first;
+	right = items[first + 3] < items[first + 2] ? first + 3 : first + 2;
+	return items[right] < items[left] ? right : left;
 }
 
 /*
@@ -92,16 +91,11 @@ vecam_frontier_pop(VecamFrontier *heap)
 	VecamFrontierItem last = items[--heap->n];
 	int			i = 0;
 
-	for (;;)
+	while (4 * i + 1 < heap->n)
 	{
-		int			child = 2 * i + 1;
+		int			child = smallest_child(items, 4 * i + 1, heap->n);
 
-		if (child >= heap->n)
-			break;
-		if (child + 1 < heap->n &&
-			items[child + 1].estimate < items[child].estimate)
-			child++;
-		if (items[child].estimate >= last.estimate)
+		if (items[child] >= last)
 			break;
 		items[i] = items[child];
 		i = child;

@@ -144,8 +144,7 @@ fill_node(VecamLink *link, VecamGraph *graph, VecamNodeHeader *node,
 	if (tid)
 		node->tids[node->ntids++] = *tid;
 	memcpy(VecamNodeCode(&ix->nodes, node), link->payload,
-		   ix->meta.nextents > 0 ? ix->meta.nextents * sizeof(BlockNumber) :
-		   ix->meta.dims);
+		   ix->nodes.payload_bytes);
 
 	for (int i = 0; i < link->nchosen; i++)
 	{

@@ -11,6 +11,10 @@
  * the frontier is worse than the L-th best of them (the look-ahead); then the
  * best may go.  So the effort follows the number of rows that are asked for.
  *
+ * Hits wait in the order of their lower bounds.  A hit that is about to go gets
+ * tighter ones from its node's finer code, and an upper bound with it, which
+ * tells whether the order is certain.
+ *
  * References are taken as hints: a slot that has been freed or reused since
  * its generation was noted is skipped.  What is returned was read under one
  * lock, distance and TIDs together.
@@ -23,11 +27,18 @@
 #include "math/kernels.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
+#include "utils/float.h"
 #include "utils/memutils.h"
 
 /* An additional stop, once ROWS rows are out: (1 + 0.12)^2 of the best one. */
 #define GAP_ROWS 10
 #define GAP_FACTOR 1.2544
+
+/* So many of the best hits are refined as soon as they are found. */
+#define EAGER_HITS 16
+
+/* Bytes of a cache line. */
+#define PREFETCH_LINE 64
 
 typedef struct VisitedEntry
 {
@@ -42,15 +53,10 @@ typedef struct VisitedEntry
 #define SH_HASH_KEY(tb, key) ((uint32) (((key) * UINT64CONST(0x9E3779B97F4A7C15)) >> 32))
 #define SH_EQUAL(tb, a, b) ((a) == (b))
 #define SH_SCOPE static inline
+#define SH_FILLFACTOR 0.5
 #define SH_DECLARE
 #define SH_DEFINE
 #include "lib/simplehash.h"
-
-static inline uint64
-visited_key(VecamRef ref, uint8 generation)
-{
-	return ((uint64) ref << 8) | generation;
-}
 
 /*
  * Begin a search for the point.  With `bound` hits are ordered by their lower
@@ -75,6 +81,8 @@ vecam_search_init(VecamSearch *search, VecamGraph *graph,
 	search->rest_allocated = 256;
 	search->rest = palloc(sizeof(VecamHit) * search->rest_allocated);
 	search->estimates = palloc(sizeof(float) * graph->ix->nodes.m0);
+	if (graph->ix->nodes.fine)
+		search->decoded = palloc(sizeof(float) * graph->ix->meta.dims);
 	if (graph->ix->meta.nextents > 0)
 		search->long_code = palloc(graph->ix->meta.dims);
 }
@@ -86,7 +94,7 @@ bool
 vecam_search_visited(VecamSearch *search, VecamRef ref, uint8 generation)
 {
 	return visited_lookup(search->visited,
-						  visited_key(ref, generation)) != NULL;
+						  ((uint64) ref << 8) | generation) != NULL;
 }
 
 /*
@@ -239,18 +247,48 @@ push_neighbours(VecamSearch *search, VecamNodeHeader *node, double distance2)
 						  VecamNodeFactors(nl, node), est);
 	for (int i = 0; i < node->degree; i++)
 	{
+		VecamFrontierItem item;
+
 		if (nl->has_extras)
 		{
 			float		diff = VecamNodeExtras(nl, node)[i] - search->point->extra;
 
 			est[i] += diff * diff;
 		}
-		if (!vecam_search_visited(search, refs[i], generations[i]))
-			vecam_frontier_push(&search->frontier, est[i], refs[i],
-								generations[i]);
+		item = vecam_frontier_item(est[i], refs[i], generations[i]);
+		if (visited_lookup(search->visited, vecam_item_node(item)) == NULL)
+			vecam_frontier_push(&search->frontier, item);
 	}
 	if (search->graph->counters)
 		search->graph->counters->distances_estimated += node->degree;
+}
+
+/* Narrow the hit's bounds by the finer code of its node, whose page is in hand. */
+static void
+refine_hit(VecamSearch *search, VecamHit *hit, VecamNodeHeader *node)
+{
+	const VecamNodeLayout *nl = &search->graph->ix->nodes;
+	double		lower;
+	double		upper;
+
+	hit->refined = true;
+	if (!vecam_codec_interval(search->bound, &node->sq8,
+							  VecamNodeCode(nl, node),
+							  VecamNodeFine(nl, node), search->decoded,
+							  &lower, &upper))
+		return;
+	hit->key = Max(hit->key, lower);
+	hit->upper = upper;
+	if (search->graph->counters)
+		search->graph->counters->distances_computed++;
+}
+
+/* Is the hit among the first few, so that it is likely to go soon? */
+static bool
+is_near_front(VecamSearch *search, const VecamHit *hit)
+{
+	return search->nwindow < EAGER_HITS ||
+		hit->key < search->window[EAGER_HITS - 1].key;
 }
 
 /* Visit the node whose page is in hand. */
@@ -270,6 +308,10 @@ expand_node(VecamSearch *search, VecamNodeHeader *node, VecamRef ref)
 		hit.distance2 = distance2 + diff * diff;
 		hit.key = search->bound ?
 			vecam_codec_bound(search->bound, &node->sq8, code) : hit.distance2;
+		hit.upper = get_float8_infinity();
+		hit.refined = search->bound == NULL || search->decoded == NULL;
+		if (!hit.refined && is_near_front(search, &hit))
+			refine_hit(search, &hit, node);
 		hit.ref = ref;
 		hit.generation = node->generation;
 		hit.overflow = node->overflow;
@@ -287,42 +329,90 @@ expand_node(VecamSearch *search, VecamNodeHeader *node, VecamRef ref)
 	}
 }
 
+/*
+ * Have the CPU load the node that comes next while another is expanded.  What
+ * is peeked at may be any page by now, which does no harm.
+ */
+static void
+prefetch_node(VecamSearch *search, VecamFrontierItem item)
+{
+	const VecamNodeLayout *nl = &search->graph->ix->nodes;
+	VecamIndexCache *cache = search->graph->store->cache;
+	VecamRef	ref = vecam_item_ref(item);
+	char	   *page;
+	char	   *node;
+
+	if (item == search->prefetched || cache == NULL)
+		return;
+	search->prefetched = item;
+	page = vecam_cache_peek(cache, VecamRefBlock(nl, ref));
+	if (page == NULL)
+		return;
+	node = (char *) vecam_node_at(nl, page, VecamRefSlot(nl, ref));
+	vecam_prefetch_memory(page);
+	vecam_prefetch_memory(page + BLCKSZ - sizeof(VecamPageOpaqueData));
+	vecam_prefetch_memory(node);
+	for (int at = nl->code; at < nl->distances; at += PREFETCH_LINE)
+		vecam_prefetch_memory(node + at);
+	for (int at = PREFETCH_LINE; at < nl->code; at += PREFETCH_LINE)
+		vecam_prefetch_memory(node + at);
+}
+
 /* Is there such a block?  Asking the operating system costs a system call. */
 static bool
 block_exists(VecamSearch *search, BlockNumber blkno)
 {
+	VecamIndexCache *cache = search->graph->store->cache;
+
 	if (blkno < search->nblocks)
 		return true;
-	search->nblocks = vecam_store_nblocks(search->graph->store);
+	if (cache && blkno < cache->nblocks)
+		search->nblocks = cache->nblocks;
+	else if (cache)
+		search->nblocks = vecam_cache_nblocks(cache, search->graph->store->index);
+	else
+		search->nblocks = vecam_store_nblocks(search->graph->store);
 	return blkno < search->nblocks;
+}
+
+/*
+ * Take the page of a node in hand; NULL, but the page in hand, if the slot holds
+ * it no more.
+ */
+static VecamNodeHeader *
+pin_node(VecamSearch *search, VecamRef ref, uint8 generation, VecamPin *pin)
+{
+	VecamGraph *graph = search->graph;
+	const VecamNodeLayout *nl = &graph->ix->nodes;
+	VecamNodeHeader *node;
+
+	vecam_store_pin(graph->store, VecamRefBlock(nl, ref), BUFFER_LOCK_SHARE,
+					pin);
+	if (graph->counters)
+		graph->counters->pages_read++;
+	node = vecam_node_of_pin(graph, pin, VecamRefSlot(nl, ref));
+	return node && node->generation == generation ? node : NULL;
 }
 
 /* Expand the frontier's item unless that has been done. */
 static void
-visit(VecamSearch *search, const VecamFrontierItem *item)
+visit(VecamSearch *search, VecamFrontierItem item)
 {
-	VecamGraph *graph = search->graph;
-	const VecamNodeLayout *nl = &graph->ix->nodes;
+	VecamRef	ref = vecam_item_ref(item);
 	VecamPin	pin;
 	VecamNodeHeader *node;
 	bool		found;
 
-	visited_insert(search->visited, visited_key(item->ref, item->generation),
-				   &found);
-	if (found)
-		return;
-	if (!block_exists(search, VecamRefBlock(nl, item->ref)))
+	visited_insert(search->visited, vecam_item_node(item), &found);
+	if (found ||
+		!block_exists(search, VecamRefBlock(&search->graph->ix->nodes, ref)))
 		return;
 
-	vecam_store_pin(graph->store, VecamRefBlock(nl, item->ref),
-					BUFFER_LOCK_SHARE, &pin);
-	node = vecam_node_of_pin(graph, &pin, VecamRefSlot(nl, item->ref));
-	if (node && node->generation == item->generation &&
-		node->state != VECAM_NODE_FREE && node->state != VECAM_NODE_MOVED)
-		expand_node(search, node, item->ref);
-	vecam_store_unpin(graph->store, &pin);
-	if (graph->counters)
-		graph->counters->pages_read++;
+	node = pin_node(search, ref, vecam_item_generation(item), &pin);
+	if (node && node->state != VECAM_NODE_FREE &&
+		node->state != VECAM_NODE_MOVED)
+		expand_node(search, node, ref);
+	vecam_store_unpin(search->graph->store, &pin);
 }
 
 /* May the best hit go? */
@@ -333,7 +423,7 @@ can_stop(VecamSearch *search)
 
 	if (search->frontier.n == 0)
 		return true;
-	best = search->frontier.items[0].estimate;
+	best = vecam_item_estimate(search->frontier.items[0]);
 	if (search->nwindow >= search->lookahead &&
 		best > search->window[search->lookahead - 1].distance2)
 		return true;
@@ -355,8 +445,50 @@ vecam_search_run(VecamSearch *search)
 		VecamFrontierItem item = vecam_frontier_pop(&search->frontier);
 
 		CHECK_FOR_INTERRUPTS();
-		visit(search, &item);
+		if (search->frontier.n > 0)
+			prefetch_node(search, search->frontier.items[0]);
+		visit(search, item);
 	}
+}
+
+static VecamHit
+remove_hit(VecamSearch *search, int i)
+{
+	VecamHit	hit = search->window[i];
+
+	search->nwindow--;
+	memmove(search->window + i, search->window + i + 1,
+			sizeof(VecamHit) * (search->nwindow - i));
+	return hit;
+}
+
+/*
+ * Refine the best hit, or the next one if it might belong before the best;
+ * false if there is nothing to refine.
+ */
+static bool
+refine_front(VecamSearch *search)
+{
+	VecamHit   *window = search->window;
+	VecamHit	hit;
+	VecamPin	pin;
+	VecamNodeHeader *node;
+
+	if (!window[0].refined)
+		hit = remove_hit(search, 0);
+	else if (search->nwindow > 1 && !window[1].refined &&
+			 window[1].key <= window[0].upper)
+		hit = remove_hit(search, 1);
+	else
+		return false;
+
+	node = pin_node(search, hit.ref, hit.generation, &pin);
+	hit.refined = true;
+	if (node && node->state == VECAM_NODE_LIVE)
+		refine_hit(search, &hit, node);
+	vecam_store_unpin(search->graph->store, &pin);
+	add_hit(search, &hit);
+	return true;
 }
 
 /*
@@ -366,14 +498,25 @@ vecam_search_run(VecamSearch *search)
 bool
 vecam_search_pop(VecamSearch *search, VecamHit *hit)
 {
-	vecam_search_run(search);
-	if (search->nwindow == 0)
-		return false;
+	do
+	{
+		vecam_search_run(search);
+		if (search->nwindow == 0)
+			return false;
+	} while (refine_front(search));
 
-	*hit = search->window[0];
-	search->nwindow--;
-	memmove(search->window, search->window + 1,
-			sizeof(VecamHit) * search->nwindow);
+	*hit = remove_hit(search, 0);
 	search->popped++;
 	return true;
+}
+
+/*
+ * The smallest bound of the hits that wait, +Infinity if there are none.
+ */
+double
+vecam_search_next_bound(const VecamSearch *search)
+{
+	if (search->nwindow > 0)
+		return search->window[0].key;
+	return search->nrest > 0 ? search->rest_min : get_float8_infinity();
 }

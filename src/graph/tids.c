@@ -87,10 +87,26 @@ typedef struct TidTarget
 {
 	VecamRef	ref;
 	uint8		generation;
-	float		residual;
+	const VecamLink *link;		/* the row */
 	ItemPointer tid;
 	VecamAlso  *also;
 } TidTarget;
+
+/*
+ * Let the node's codes stand for the row as well, which has the same 8-bit
+ * code.
+ */
+static void
+take_codes(VecamGraph *graph, VecamNodeHeader *node, const VecamLink *link)
+{
+	const VecamNodeLayout *nl = &graph->ix->nodes;
+	int			dims = graph->ix->meta.dims;
+
+	node->sq8.residual = Max(node->sq8.residual, link->head.residual);
+	if (nl->fine && memcmp(VecamNodeFine(nl, node), link->payload + dims,
+						   VECAM_FINE_BYTES(dims)) != 0)
+		vecam_fine_clear(VecamNodeFine(nl, node));
+}
 
 /* Start the record: the other page first, then the node's. */
 static VecamNodeHeader *
@@ -105,7 +121,7 @@ start_node_change(VecamGraph *graph, VecamChange *change, VecamPin *pin,
 							target->also->arg);
 	node = vecam_node_at(&graph->ix->nodes, vecam_change_page(change, pin, false),
 						 VecamRefSlot(&graph->ix->nodes, target->ref));
-	node->sq8.residual = Max(node->sq8.residual, target->residual);
+	take_codes(graph, node, target->link);
 	return node;
 }
 
@@ -250,15 +266,15 @@ vecam_chunk_reserve(VecamGraph *graph)
 
 /*
  * Add a row's TID to the node whose code it has, together with a change of
- * also->pin if that is given.  False if the node is gone.  `residual` is the
- * row's: the node keeps the largest.  Pages in hand: also->pin only.
+ * also->pin if that is given.  False if the node is gone.  `link` is the row
+ * as vecam_link_prepare left it.  Pages in hand: also->pin only.
  */
 bool
 vecam_node_add_tid(VecamGraph *graph, VecamRef ref, uint8 generation,
-				   float residual, ItemPointer tid, VecamAlso *also)
+				   const VecamLink *link, ItemPointer tid, VecamAlso *also)
 {
 	const VecamNodeLayout *nl = &graph->ix->nodes;
-	TidTarget	target = {ref, generation, residual, tid, also};
+	TidTarget	target = {ref, generation, link, tid, also};
 	VecamPin	pin;
 	VecamPin	chunk_pin;
 	VecamNodeHeader *node;

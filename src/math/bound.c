@@ -120,7 +120,7 @@ centre_and_rotate(const VecamCodec *codec, bool centre, float *y,
 
 bool
 vecam_codec_encode(const VecamCodec *codec, const float *x, float *scratch,
-				   VecamSq8Header *head, uint8 *code)
+				   VecamSq8Header *head, uint8 *code, uint8 *fine)
 {
 	double		error;
 
@@ -128,6 +128,8 @@ vecam_codec_encode(const VecamCodec *codec, const float *x, float *scratch,
 		return false;
 	centre_and_rotate(codec, true, scratch, &error);
 	vecam_sq8_encode(codec->n, scratch, error, head, code);
+	if (fine != NULL)
+		vecam_fine_encode(codec->n, scratch, error, head, code, fine);
 	return true;
 }
 
@@ -148,6 +150,8 @@ vecam_codec_query_init(VecamCodecQuery *query, const VecamCodec *codec,
 
 	centre_and_rotate(codec, !inner, scratch, &error);
 	vecam_sq8_query_init(&query->sq8, n, scratch, error, q16);
+	query->rotated = scratch;
+	query->rotated_error = error;
 	if (inner)
 	{
 		query->norm = norm_above(n, q);
@@ -216,4 +220,62 @@ vecam_codec_bound(const VecamCodecQuery *query, const VecamSq8Header *head,
 	bound = distance * distance / 2.0 * (1.0 - RELATIVE_SLACK) -
 		4.0 * query->margin;
 	return bound > 0.0 ? bound : 0.0;
+}
+
+/*
+ * The interval of <x, q>, negated, from that of <y~, t> (see the top).
+ */
+static void
+inner_product_interval(const VecamCodecQuery *query, const float *y,
+					   double residual, double *lower, double *upper)
+{
+	int			n = query->sq8.n;
+	double		norm = norm_above(n, y);
+	double		dot = vecam_kernels->inner_product(n, y, query->rotated) +
+		query->mean_dot;
+	double		loss;
+
+	/* roundings: of both products here, and of <x, q> in the operator */
+	loss = residual * query->norm +
+		norm * (query->rotated_error + query->margin * query->norm) +
+		2.0 * query->margin * query->norm *
+		(2.0 * query->mean_norm + norm + residual);
+	loss *= 1.0 + RELATIVE_SLACK;
+	*lower = -dot - loss;
+	*upper = -dot + loss;
+}
+
+bool
+vecam_codec_interval(const VecamCodecQuery *query, const VecamSq8Header *head,
+					 const uint8 *code, const uint8 *fine, float *scratch,
+					 double *lower, double *upper)
+{
+	int			n = query->sq8.n;
+	double		residual = vecam_fine_residual(fine);
+	double		distance;
+	double		slack;
+
+	if (query->undefined || !query->sq8.finite || !(residual <= FLT_MAX))
+		return false;
+	residual += vecam_fine_decode(n, head, code, fine, scratch);
+
+	if (query->metric == VECAM_METRIC_IP)
+		inner_product_interval(query, scratch, residual, lower, upper);
+	else
+	{
+		distance = sqrt(vecam_kernels->l2_squared(n, scratch, query->rotated));
+		slack = residual + query->rotated_error + RELATIVE_SLACK * distance;
+		*lower = Max(distance - slack, 0.0);
+		*upper = distance + slack;
+		if (query->metric == VECAM_METRIC_COSINE)
+		{
+			/* as in vecam_codec_bound */
+			*lower = *lower * *lower / 2.0 * (1.0 - RELATIVE_SLACK) -
+				4.0 * query->margin;
+			*upper = *upper * *upper / 2.0 * (1.0 + RELATIVE_SLACK) +
+				4.0 * query->margin;
+			*lower = Max(*lower, 0.0);
+		}
+	}
+	return isfinite(*lower) && isfinite(*upper);
 }

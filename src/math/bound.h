@@ -29,6 +29,7 @@
 
 #include "c.h"
 
+#include "math/fine.h"
 #include "math/metric.h"
 #include "math/rotation.h"
 #include "math/sq8.h"
@@ -47,6 +48,8 @@ typedef struct VecamCodecQuery
 	VecamSq8Query sq8;
 	VecamMetric metric;
 	bool		undefined;		/* the distance to every vector is NaN */
+	const float *rotated;		/* the query in the space of the codes */
+	double		rotated_error;	/* of it */
 	double		margin;			/* rounding error of the operator, relative */
 	double		norm;			/* inner product: >= |q| */
 	double		mean_dot;		/* inner product: <mean, q> */
@@ -62,7 +65,7 @@ extern void vecam_codec_init(VecamCodec *codec, int n, VecamMetric metric,
 
 /*
  * Encode the stored vector x (n finite coordinates) into head and n code
- * bytes.  scratch (n floats, may not overlap x) returns the rotated vector.
+ * bytes, and into a finer code unless `fine` is NULL.  scratch (n floats, may not overlap x) returns the rotated vector.
  * False, with nothing written but scratch, when the metric gives this vector
  * no distance: the zero vector under cosine.
  *
@@ -71,12 +74,12 @@ extern void vecam_codec_init(VecamCodec *codec, int n, VecamMetric metric,
  */
 extern bool vecam_codec_encode(const VecamCodec *codec, const float *x,
 							   float *scratch, VecamSq8Header *head,
-							   uint8 *code);
+							   uint8 *code, uint8 *fine);
 
 /*
  * Prepare a query q (n finite coordinates).  The query refers to q16 (n
- * elements), which must live as long as it does; scratch (n floats) returns
- * the rotated query.  query->undefined is set, and nothing else may be used,
+ * elements) and scratch, which must live as long as it does; scratch (n
+ * floats) returns the rotated query.  query->undefined is set, and nothing else may be used,
  * where vecam_codec_encode would return false.
  */
 extern void vecam_codec_query_init(VecamCodecQuery *query,
@@ -91,5 +94,15 @@ extern void vecam_codec_query_init(VecamCodecQuery *query,
 extern double vecam_codec_bound(const VecamCodecQuery *query,
 								const VecamSq8Header *head,
 								const uint8 *code);
+
+/*
+ * An interval that holds the operator's value for a stored vector, by its
+ * finer code; false if that says nothing.  scratch: n floats.
+ */
+extern bool vecam_codec_interval(const VecamCodecQuery *query,
+								 const VecamSq8Header *head,
+								 const uint8 *code, const uint8 *fine,
+								 float *scratch, double *lower,
+								 double *upper);
 
 #endif							/* VECAM_BOUND_H */

@@ -17,6 +17,7 @@ typedef struct VecamSearchCounters
 	int64		distances_computed; /* from codes */
 	int64		pages_read;		/* index pages, cached or not */
 	int64		heap_rows;		/* rows handed to the executor */
+	int64		heap_rechecks;	/* those whose distance it must compute */
 	int64		growing_rows;	/* rows of the growing segment scanned */
 	double		microseconds;	/* inside the access method */
 } VecamSearchCounters;

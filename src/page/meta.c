@@ -12,20 +12,21 @@
  */
 #include "postgres.h"
 
+#include "access/generic_xlog.h"
 #include "page/meta.h"
 #include "storage/bufmgr.h"
 #include "utils/rel.h"
 
-/* Offset of the head's payload in a growing slot: the code or extent blocks. */
+/* Where the payload of a growing slot begins. */
 #define PAYLOAD sizeof(VecamGrowingEntry)
 
 /*
- * Describe a new, empty index.
+ * Describe a new, empty index; with finer codes if they are wanted and fit.
  */
 void
 vecam_meta_init(VecamMetaPageData *meta, int dims, VecamMetric metric,
 				VecamKind kind, int m, int ef_construction,
-				int sketch_bits, uint64 seed)
+				int sketch_bits, bool want_fine, uint64 seed)
 {
 	VecamNodeLayout nodes;
 
@@ -41,16 +42,15 @@ vecam_meta_init(VecamMetaPageData *meta, int dims, VecamMetric metric,
 	meta->sketch_bits = sketch_bits;
 	meta->mean = InvalidBlockNumber;
 
-	if (dims <= VECAM_INLINE_DIMS)
-		meta->growing_size = PAYLOAD + TYPEALIGN(sizeof(uint32), dims);
-	else
-	{
+	if (dims > VECAM_INLINE_DIMS)
 		meta->nextents = (dims + VECAM_PAGE_CAPACITY - 1) / VECAM_PAGE_CAPACITY;
-		meta->growing_size = PAYLOAD + meta->nextents * sizeof(BlockNumber);
-		Assert(meta->nextents <= VECAM_MAX_EXTENTS);
-	}
-	vecam_node_layout(&nodes, dims, metric, meta->nextents, m, sketch_bits);
+	Assert(meta->nextents <= VECAM_MAX_EXTENTS);
+	vecam_node_layout(&nodes, dims, metric, meta->nextents, m, sketch_bits,
+					  want_fine && kind != VECAM_KIND_FLAT);
 	meta->node_size = nodes.node_size;
+	meta->fine_bits = nodes.fine ? VECAM_FINE_BITS : 0;
+	meta->growing_size = PAYLOAD +
+		TYPEALIGN(sizeof(uint32), nodes.payload_bytes);
 
 	for (int i = 0; i < VECAM_NLISTS; i++)
 	{
@@ -86,7 +86,7 @@ check_shape(Relation index, const VecamMetaPageData *meta)
 					  meta->dims, meta->metric, meta->kind, meta->m);
 
 	vecam_meta_init(&expected, meta->dims, meta->metric, meta->kind, meta->m,
-					0, meta->sketch_bits, 0);
+					0, meta->sketch_bits, meta->fine_bits > 0, 0);
 	for (int i = 0; i < VECAM_NLISTS; i++)
 	{
 		if (BlockNumberIsValid(meta->lists[i].head) !=
@@ -96,6 +96,7 @@ check_shape(Relation index, const VecamMetaPageData *meta)
 						  i, meta->lists[i].head, meta->lists[i].target);
 	}
 	if (meta->growing_size != expected.growing_size ||
+		meta->fine_bits != expected.fine_bits ||
 		meta->nextents != expected.nextents ||
 		meta->node_size != expected.node_size)
 		vecam_corrupt(index, VECAM_META_BLKNO,
@@ -144,25 +145,6 @@ vecam_meta_read(Relation index, VecamMetaPageData *meta)
 	UnlockReleaseBuffer(buf);
 }
 
-/* Copy a chunk, so that its pointers lead into the copy. */
-static VecamIndex *
-copy_index(const VecamIndex *from, MemoryContext context)
-{
-	VecamIndex *ix = MemoryContextAlloc(context, from->size);
-	const char *base = (const char *) from;
-
-	memcpy(ix, from, from->size);
-	if (from->codec.mean)
-		ix->codec.mean = (float *)
-			((char *) ix + ((const char *) from->codec.mean - base));
-	if (from->rotated_mean)
-		ix->rotated_mean = (float *)
-			((char *) ix + ((const char *) from->rotated_mean - base));
-	ix->codec.rotation.signs = (uint8 *)
-		((char *) ix + ((const char *) from->codec.rotation.signs - base));
-	return ix;
-}
-
 /* What inner product needs of the mean to know a row's norm from its code. */
 static void
 set_rotated_mean(VecamIndex *ix, float *rotated)
@@ -178,25 +160,23 @@ set_rotated_mean(VecamIndex *ix, float *rotated)
 }
 
 /*
- * Make the backend's view of an index from its meta page and mean (dims
- * float4; NULL exactly if the meta page names none), as one chunk in the
- * current memory context.
+ * Make the view of an index from its meta page and mean (dims float4; NULL
+ * exactly if the meta page names none), as one chunk in the current memory
+ * context.
  */
 VecamIndex *
 vecam_index_build(const VecamMetaPageData *meta, const float *mean)
 {
 	int			dims = meta->dims;
 	Size		mean_size = mean ? MAXALIGN(sizeof(float) * dims) : 0;
-	Size		size = MAXALIGN(sizeof(VecamIndex)) + 2 * mean_size +
-		VECAM_ROTATION_SIGN_BYTES(dims);
-	VecamIndex *ix = palloc0(size);
+	VecamIndex *ix = palloc0(MAXALIGN(sizeof(VecamIndex)) + 2 * mean_size +
+							 VECAM_ROTATION_SIGN_BYTES(dims));
 	char	   *tail = (char *) ix + MAXALIGN(sizeof(VecamIndex));
 	uint8	   *signs = (uint8 *) tail + 2 * mean_size;
 
-	ix->size = size;
 	ix->meta = *meta;
 	vecam_node_layout(&ix->nodes, dims, meta->metric, meta->nextents, meta->m,
-					  meta->sketch_bits);
+					  meta->sketch_bits, meta->fine_bits > 0);
 	if (mean)
 		memcpy(tail, mean, sizeof(float) * dims);
 	vecam_rotation_signs(dims, meta->seed, signs);
@@ -207,11 +187,12 @@ vecam_index_build(const VecamMetaPageData *meta, const float *mean)
 	return ix;
 }
 
-/* Build the view and keep a copy in the relation cache entry. */
-static VecamIndex *
+/* Read the index into a new entry of the backend's cache. */
+static VecamIndexCache *
 load_index(Relation index, const VecamMetaPageData *meta)
 {
-	VecamIndex *ix;
+	VecamIndexCache *cache;
+	MemoryContext old;
 	float	   *mean = NULL;
 
 	if (BlockNumberIsValid(meta->mean))
@@ -219,39 +200,43 @@ load_index(Relation index, const VecamMetaPageData *meta)
 		mean = palloc(sizeof(float) * meta->dims);
 		vecam_mean_read(index, meta->mean, meta->dims, mean);
 	}
-	ix = vecam_index_build(meta, mean);
+	cache = vecam_cache_create(index);
+	old = MemoryContextSwitchTo(cache->context);
+	cache->ix = vecam_index_build(meta, mean);
+	cache->ix->cache = cache;
+	MemoryContextSwitchTo(old);
 	if (mean)
 		pfree(mean);
+	return cache;
+}
 
-	/* reading the mean may have processed an invalidation */
-	if (index->rd_amcache)
-		pfree(index->rd_amcache);
-	index->rd_amcache = copy_index(ix, index->rd_indexcxt);
-	return ix;
+/* Is the entry the one of this index?  Files may be built anew in place. */
+static bool
+is_of_meta(const VecamIndexCache *cache, const VecamMetaPageData *meta)
+{
+	return cache && cache->ix && cache->ix->meta.seed == meta->seed &&
+		cache->ix->meta.mean == meta->mean;
 }
 
 /*
- * The backend's view of the index, as one chunk in the current memory context,
- * with list roots as they are now.  Takes and drops a share lock on the meta
- * page.
- *
- * A copy, because the relation cache may drop its own at any moment when it
- * processes invalidations.
+ * The view of the index in the current memory context, to be used while that
+ * lives, with list roots as they are now.  Takes and drops a share lock on
+ * the meta page.
  */
 VecamIndex *
 vecam_index_open(Relation index)
 {
 	VecamMetaPageData meta;
+	VecamIndexCache *cache = vecam_cache_find(index);
 	VecamIndex *ix;
 
 	vecam_meta_read(index, &meta);
+	if (!is_of_meta(cache, &meta))
+		cache = load_index(index, &meta);
 
-	if (index->rd_amcache == NULL ||
-		((VecamIndex *) index->rd_amcache)->meta.seed != meta.seed ||
-		((VecamIndex *) index->rd_amcache)->meta.mean != meta.mean)
-		return load_index(index, &meta);
-
-	ix = copy_index(index->rd_amcache, CurrentMemoryContext);
+	vecam_cache_use(cache);
+	ix = palloc(sizeof(VecamIndex));
+	*ix = *cache->ix;
 	ix->meta = meta;
 	return ix;
 }
@@ -263,4 +248,24 @@ void
 vecam_index_reread(Relation index, VecamIndex *ix)
 {
 	vecam_meta_read(index, &ix->meta);
+}
+
+/*
+ * Let everybody know that the list of entry points has changed; after the
+ * change, so that what is loaded in between counts as old.  Takes and drops an
+ * exclusive lock on the meta page.
+ *
+ * WAL: meta page.
+ */
+void
+vecam_meta_count_entry_change(Relation index)
+{
+	Buffer		buf = ReadBuffer(index, VECAM_META_BLKNO);
+	GenericXLogState *state;
+
+	LockBuffer(buf, BUFFER_LOCK_EXCLUSIVE);
+	state = GenericXLogStart(index);
+	VecamPageGetMeta(GenericXLogRegisterBuffer(state, buf, 0))->entry_changes++;
+	GenericXLogFinish(state);
+	UnlockReleaseBuffer(buf);
 }

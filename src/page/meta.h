@@ -9,22 +9,22 @@
 #define VECAM_META_H
 
 #include "math/bound.h"
+#include "page/cache.h"
 #include "page/node.h"
 #include "page/page.h"
 
 /*
  * An index as one operation sees it: a copy of the meta page, and the codec
- * (rotation and mean) that goes with it.  One chunk of memory, see
- * vecam_index_open.
+ * (rotation and mean) that goes with it.
  */
 typedef struct VecamIndex
 {
-	Size		size;			/* of the chunk */
 	VecamMetaPageData meta;
 	VecamNodeLayout nodes;
 	const float *rotated_mean;	/* inner product: P mean, or NULL */
 	double		rotated_mean_sum;
-	VecamCodec	codec;			/* its pointers lead into the chunk */
+	VecamCodec	codec;
+	VecamIndexCache *cache;		/* of the backend; NULL during the build */
 } VecamIndex;
 
 /* Size of the slots of a list. */
@@ -48,7 +48,7 @@ vecam_slot_size(const VecamIndex *ix, VecamList list)
 extern void vecam_meta_init(VecamMetaPageData *meta, int dims,
 							VecamMetric metric, VecamKind kind, int m,
 							int ef_construction, int sketch_bits,
-							uint64 seed);
+							bool want_fine, uint64 seed);
 extern void vecam_meta_fill_page(Page page, const VecamMetaPageData *meta);
 extern VecamMetaPageData *vecam_meta_of_buffer(Relation index, Buffer buf);
 extern void vecam_meta_read(Relation index, VecamMetaPageData *meta);
@@ -56,6 +56,7 @@ extern VecamIndex *vecam_index_build(const VecamMetaPageData *meta,
 									 const float *mean);
 extern VecamIndex *vecam_index_open(Relation index);
 extern void vecam_index_reread(Relation index, VecamIndex *ix);
+extern void vecam_meta_count_entry_change(Relation index);
 
 struct VecamStore;
 

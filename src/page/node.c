@@ -60,9 +60,31 @@ choose_edges(const VecamNodeLayout *layout, int base, int m)
 	return per_page > 0 ? want : 0;
 }
 
+/*
+ * Make room for a finer code, at the cost of edges, down to 11 in 16 of the 2m,
+ * but not of nodes per page.
+ */
+static void
+choose_fine(VecamNodeLayout *layout, int dims, int base, int m)
+{
+	int			want = 2 * m;
+	int			per_page = NODE_CAPACITY /
+		TYPEALIGN(8, base + layout->m0 * edge_size(layout));
+	int			bytes = VECAM_FINE_BYTES(dims);
+	int			edges = (int) (NODE_CAPACITY / per_page / 8 * 8 - base -
+							   TYPEALIGN(sizeof(uint32), bytes)) /
+		edge_size(layout);
+
+	if (edges < (want * 11 + 15) / 16)
+		return;
+	layout->m0 = Min(layout->m0, edges);
+	layout->payload_bytes += bytes;
+	layout->fine = 1;			/* place_parts says where */
+}
+
 /* Give each part its place; every part starts aligned to its elements. */
 static void
-place_parts(VecamNodeLayout *layout, int code_size)
+place_parts(VecamNodeLayout *layout, int dims)
 {
 	int			m0 = layout->m0;
 	int			at = sizeof(VecamNodeHeader);
@@ -76,7 +98,9 @@ place_parts(VecamNodeLayout *layout, int code_size)
 	layout->extras = at;
 	at += layout->has_extras ? m0 * sizeof(float) : 0;
 	layout->code = at;
-	at += code_size;
+	if (layout->fine)
+		layout->fine = at + dims;
+	at += TYPEALIGN(sizeof(uint32), layout->payload_bytes);
 	layout->distances = at;
 	at += m0 * sizeof(uint16);
 	layout->generations = at;
@@ -87,19 +111,21 @@ place_parts(VecamNodeLayout *layout, int code_size)
 }
 
 /*
- * Compute the layout of an index's nodes.  Where node and sketches of all
+ * Compute the layout of an index's nodes, with a finer code if that is wanted
+ * and fits.  Where node and sketches of all
  * dimensions do not fit a page, the sketches take the first of the (rotated)
  * dimensions only.
  */
 void
 vecam_node_layout(VecamNodeLayout *layout, int dims, VecamMetric metric,
-				  int nextents, int m, int sketch_bits)
+				  int nextents, int m, int sketch_bits, bool want_fine)
 {
-	int			code_size = nextents > 0 ? nextents * sizeof(BlockNumber) :
-		TYPEALIGN(sizeof(uint32), dims);
-	int			base = sizeof(VecamNodeHeader) + code_size + 8;
+	int			base;
 
 	memset(layout, 0, sizeof(*layout));
+	layout->payload_bytes = nextents > 0 ? nextents * sizeof(BlockNumber) : dims;
+	base = sizeof(VecamNodeHeader) + 8 +
+		TYPEALIGN(sizeof(uint32), layout->payload_bytes);
 	layout->has_extras = (metric == VECAM_METRIC_IP);
 	choose_sketch(layout, dims, sketch_bits);
 
@@ -110,7 +136,9 @@ vecam_node_layout(VecamNodeLayout *layout, int dims, VecamMetric metric,
 		Assert(bits >= MIN_SKETCH_DIMS);
 		choose_sketch(layout, dims, Min(bits, dims * 2 - 1));
 	}
-	place_parts(layout, code_size);
+	if (want_fine && nextents == 0)
+		choose_fine(layout, dims, base, m);
+	place_parts(layout, dims);
 
 	layout->per_page = NODE_CAPACITY / layout->node_size;
 	while ((1 << layout->slot_bits) < layout->per_page)

@@ -8,16 +8,17 @@
  * distances of all neighbours.  All arrays of a node have m0 elements:
  *
  *		header (48 bytes), sketches, factors, refs, [extras,] distances,
- *		code or extent blocks, generations, occlusions
+ *		code and finer code or extent blocks, generations, occlusions
  *
- * The sizes and offsets depend on dimensions, m and sketch_bits only and are
- * computed by vecam_node_layout; the meta page repeats them.
+ * The sizes and offsets depend on dimensions, m, sketch_bits and fine_bits
+ * only and are computed by vecam_node_layout; the meta page repeats them.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef VECAM_NODE_H
 #define VECAM_NODE_H
 
+#include "math/fine.h"
 #include "math/metric.h"
 #include "math/sketch.h"
 #include "page/page.h"
@@ -72,6 +73,8 @@ typedef struct VecamNodeLayout
 	VecamSketchShape sketch;
 	int			sketch_bytes;	/* of one sketch */
 	bool		has_extras;		/* inner product */
+	int			payload_bytes;	/* code and finer code, or extent blocks */
+	int			fine;			/* finer code, at the end of the payload, or 0 */
 	int			sketches;
 	int			factors;
 	int			refs;
@@ -110,6 +113,7 @@ vecam_node_at(const VecamNodeLayout *layout, Page page, int slot)
 #define VecamNodeExtras(l, node)	VecamNodePart(node, (l)->extras, float)
 #define VecamNodeDistances(l, node)	VecamNodePart(node, (l)->distances, uint16)
 #define VecamNodeCode(l, node)		VecamNodePart(node, (l)->code, uint8)
+#define VecamNodeFine(l, node)		VecamNodePart(node, (l)->fine, uint8)
 #define VecamNodeGenerations(l, node) \
 	VecamNodePart(node, (l)->generations, uint8)
 #define VecamNodeOcclusions(l, node) \
@@ -118,7 +122,7 @@ vecam_node_at(const VecamNodeLayout *layout, Page page, int slot)
 /* node.c */
 extern void vecam_node_layout(VecamNodeLayout *layout, int dims,
 							  VecamMetric metric, int nextents, int m,
-							  int sketch_bits);
+							  int sketch_bits, bool want_fine);
 extern void vecam_node_page_init(Page page, const VecamNodeLayout *layout);
 extern int	vecam_nodes_count_rows(const VecamNodeLayout *layout, Page page);
 extern void vecam_node_page_check(Relation index, BlockNumber blkno,

@@ -268,8 +268,10 @@ typedef struct VecamMetaPageData
 	float		max_norm;		/* inner product: M of the extra coordinate */
 	uint8		has_graph;		/* rows have been sealed */
 	uint8		entry_level;	/* nodes of this level or more are entry points */
-	uint16		unused;
+	uint8		fine_bits;		/* of the finer codes, 0: there are none */
+	uint8		unused;
 	VecamListRoot lists[VECAM_NLISTS];
+	uint32		entry_changes;	/* counts changes of the list of entry points */
 } VecamMetaPageData;
 
 StaticAssertDecl(sizeof(VecamMetaPageData) == 88, "meta page is on disk");

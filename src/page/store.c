@@ -110,7 +110,9 @@ vecam_store_pin(VecamStore *store, BlockNumber blkno, int lockmode,
 		pin->page = memory_page(store, blkno);
 		return;
 	}
-	pin->buf = ReadBuffer(store->index, blkno);
+	pin->buf = store->cache ?
+		vecam_cache_read(store->cache, store->index, blkno) :
+		ReadBuffer(store->index, blkno);
 	LockBuffer(pin->buf, lockmode);
 	pin->page = BufferGetPage(pin->buf);
 }

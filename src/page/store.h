@@ -16,6 +16,7 @@
 #define VECAM_STORE_H
 
 #include "access/generic_xlog.h"
+#include "page/cache.h"
 #include "page/page.h"
 
 typedef enum VecamStoreMode
@@ -29,6 +30,7 @@ typedef struct VecamStore
 {
 	Relation	index;
 	VecamStoreMode mode;
+	VecamIndexCache *cache;		/* of known buffers, or NULL */
 	MemoryContext context;		/* of the images */
 	char	  **chunks;			/* images, allocated in pieces */
 	int			nchunks;

@@ -1,0 +1,126 @@
+/*-------------------------------------------------------------------------
+ *
+ * fine.c
+ *	  Four more bits to each coordinate of an 8-bit code.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "c.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "math/fine.h"
+#include "math/kernels.h"
+
+#define LEVELS (1 << VECAM_FINE_BITS)
+
+/* The upper half of +Infinity. */
+#define NO_RESIDUAL 0x7F80
+
+/* The upper half of a float4 that is not below x >= 0. */
+static uint16
+pack_up(double x)
+{
+	float		f = (float) x;
+	uint32		bits;
+
+	if (!(x < FLT_MAX / 2))
+		return NO_RESIDUAL;
+	if ((double) f < x)
+		f = nextafterf(f, INFINITY);
+	memcpy(&bits, &f, sizeof(bits));
+	return (uint16) ((bits + 0xFFFF) >> 16);
+}
+
+static inline uint8 *
+nibbles(const uint8 *fine)
+{
+	return (uint8 *) fine + sizeof(uint16);
+}
+
+/* The finer code of a coordinate at t steps from lo. */
+static inline int
+fine_level(double t, int code)
+{
+	double		f = (t - code + 0.5) * LEVELS;
+
+	return f <= 0.0 ? 0 : f < LEVELS - 1 ? (int) f : LEVELS - 1;
+}
+
+void
+vecam_fine_encode(int n, const float *x, double input_error,
+				  const VecamSq8Header *head, const uint8 *code, uint8 *fine)
+{
+	int			half = (n + 1) / 2;
+	double		inverse = head->delta > 0.0f ? 1.0 / head->delta : 0.0;
+	double		loss2 = 0.0;
+	double		norm2 = 0.0;
+	uint16		packed;
+	int			i;
+
+	memset(fine, 0, VECAM_FINE_BYTES(n));
+	vecam_fine_clear(fine);
+	if (!(head->residual <= FLT_MAX))
+		return;
+	for (i = 0; i < n; i++)
+	{
+		int			f = fine_level(((double) x[i] - head->lo) * inverse, code[i]);
+		double		v = head->lo + head->delta *
+			(code[i] + (f - (LEVELS - 1) / 2.0) / LEVELS);
+		double		e = x[i] - v;
+
+		loss2 += e * e;
+		norm2 += v * v;
+		nibbles(fine)[i % half] |= (uint8) (i < half ? f : f << 4);
+	}
+
+	/* n additions, and the roundings of v and e */
+	packed = pack_up((sqrt(loss2) * (1.0 + n * DBL_EPSILON) +
+					  8.0 * DBL_EPSILON * (sqrt(norm2) + fabs(head->lo)) +
+					  input_error) * (1.0 + 8.0 * DBL_EPSILON));
+	memcpy(fine, &packed, sizeof(packed));
+}
+
+void
+vecam_fine_clear(uint8 *fine)
+{
+	uint16		packed = NO_RESIDUAL;
+
+	memcpy(fine, &packed, sizeof(packed));
+}
+
+double
+vecam_fine_residual(const uint8 *fine)
+{
+	uint16		packed;
+	uint32		bits;
+	float		residual;
+
+	memcpy(&packed, fine, sizeof(packed));
+	bits = (uint32) packed << 16;
+	memcpy(&residual, &bits, sizeof(residual));
+	return residual;
+}
+
+double
+vecam_fine_decode(int n, const VecamSq8Header *head, const uint8 *code,
+				  const uint8 *fine, float *x)
+{
+	int			half = (n + 1) / 2;
+	float		step = head->delta / LEVELS;
+	float		origin = head->lo - step * ((LEVELS - 1) / 2.0f);
+	const uint8 *f = nibbles(fine);
+	double		largest;
+	int			i;
+
+	for (i = 0; i < half; i++)
+		x[i] = origin + step * (float) (LEVELS * code[i] + (f[i] & 0x0F));
+	for (i = half; i < n; i++)
+		x[i] = origin + step * (float) (LEVELS * code[i] + (f[i - half] >> 4));
+
+	/* five roundings, each of a number within the range of the codes */
+	largest = fabs((double) head->lo) + 257.0 * head->delta;
+	return sqrt(n) * largest * (8.0 * FLT_EPSILON) + n * FLT_MIN;
+}
