@@ -55,7 +55,7 @@ typedef struct VecamPoint
 	VecamSq8Query sq8;
 	VecamSketchQuery sketch;
 	int16	   *q16;
-	uint64	   *planes;
+	uint64	   *digits;
 } VecamPoint;
 
 /* A node that a search has expanded and may return. */

@@ -22,7 +22,8 @@ vecam_point_alloc(VecamPoint *point, const VecamIndex *ix)
 
 	point->y = palloc(sizeof(float) * dims);
 	point->q16 = palloc(sizeof(int16) * dims);
-	point->planes = palloc(sizeof(uint64) * 4 * ix->nodes.sketch.words);
+	point->digits = palloc(sizeof(uint64) *
+						   VECAM_SKETCH_QUERY_WORDS(&ix->nodes.sketch));
 }
 
 /*
@@ -39,7 +40,7 @@ vecam_point_set(VecamPoint *point, const VecamIndex *ix, double error,
 	point->extra = extra;
 	vecam_sq8_query_init(&point->sq8, dims, point->y, error, point->q16);
 	vecam_sketch_query_init(&point->sketch, &ix->nodes.sketch, point->y,
-							point->planes);
+							point->digits);
 }
 
 /*

@@ -36,12 +36,11 @@ cpu_has_level(VecamSimdLevel level)
 #endif
 		case VECAM_SIMD_AVX512:
 #if defined(__x86_64__)
-			__builtin_cpu_init();
-			return __builtin_cpu_supports("avx512f") &&
+			return cpu_has_level(VECAM_SIMD_AVX2) &&
+				__builtin_cpu_supports("avx512f") &&
 				__builtin_cpu_supports("avx512bw") &&
 				__builtin_cpu_supports("avx512dq") &&
-				__builtin_cpu_supports("avx512vl") &&
-				__builtin_cpu_supports("avx512vpopcntdq");
+				__builtin_cpu_supports("avx512vl");
 #else
 			return false;
 #endif

@@ -26,7 +26,7 @@ typedef enum VecamSimdLevel
 	VECAM_SIMD_SCALAR,
 	VECAM_SIMD_NEON,
 	VECAM_SIMD_AVX2,			/* AVX2, FMA and POPCNT */
-	VECAM_SIMD_AVX512,			/* AVX-512 F, BW, DQ, VL and VPOPCNTDQ */
+	VECAM_SIMD_AVX512,			/* AVX2, FMA, POPCNT; AVX-512 F, BW, DQ, VL */
 } VecamSimdLevel;
 
 #define VECAM_SIMD_NLEVELS 4
@@ -38,6 +38,28 @@ typedef struct VecamCosineTerms
 	double		norm2_a;
 	double		norm2_b;
 } VecamCosineTerms;
+
+/*
+ * A query, as a digit k[i] = -8 .. 7 for each coordinate, against the sketches
+ * of one centre: b[i] is the bit, or the number of two bits, of coordinate i,
+ * and with sum = sum of k[i] * b[i] an estimate is
+ *
+ *		centre + add + mul * (delta * sum - offset)
+ *
+ * The digits come in two forms.  A plane has one bit of each digit (two's
+ * complement, least significant plane first) and repeats itself for each bit
+ * of a sketch, so that its words stand opposite those of a sketch.
+ */
+typedef struct VecamSketchTerms
+{
+	int			bits;			/* planes of a sketch, 1 or 2 */
+	int			words;			/* 64-bit words of one plane */
+	const int8 *k;				/* 64 * words, zeros beyond the dimensions */
+	const uint64 *planes;		/* 4 planes of bits * words words */
+	double		centre;			/* squared distance of query and centre */
+	double		delta;
+	double		offset;
+} VecamSketchTerms;
 
 /*
  * The kernels of one level.  n counts elements; pointers need only the
@@ -71,14 +93,13 @@ typedef struct VecamKernels
 	uint64		(*popcount_xor) (int n, const uint64 *a, const uint64 *b);
 
 	/*
-	 * For each of count sketch bit rows of n words, stride words apart:
-	 * sums[r] = sum of k[i] over the set bits i of the row, where the query
-	 * values k[i] = -8 .. 7 are given in two's complement as four consecutive
-	 * bit-planes of n words, least significant first.
+	 * est[r] of count sketches that lie one after another.  factors holds the
+	 * pairs (add, mul).  The sums are exact, the rest is double; est is
+	 * brought into the range of float4.
 	 */
-	void		(*plane_sums) (int n, const uint64 *planes,
-							   const uint64 *rows, int count, int stride,
-							   int32 *sums);
+	void		(*sketch_estimates) (const VecamSketchTerms *terms, int count,
+									 const uint64 *sketches,
+									 const float *factors, float *est);
 
 	/* Negate x[i] where bit i (least significant first) of signs is set. */
 	void		(*flip_signs) (int n, const uint8 *signs, float *x);

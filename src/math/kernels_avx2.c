@@ -15,6 +15,7 @@
 
 #if defined(__x86_64__)
 
+#include <float.h>
 #include <immintrin.h>
 #include <string.h>
 
@@ -352,8 +353,11 @@ avx2_popcount_xor(int n, const uint64 *a, const uint64 *b)
 	return sum;
 }
 
-/* Rows whose partial sums are kept on the stack between column blocks. */
-#define ROW_BATCH 64
+/* Sketches whose partial sums are kept on the stack between column blocks. */
+#define SKETCH_BATCH 64
+
+/* Sketches whose sums are made together. */
+#define GROUP 4
 
 /* Words of one column block. */
 #define BLOCK_WORDS 4
@@ -386,20 +390,22 @@ weight_table(int16 weight)
 
 /*
  * The negative plane's counts are taken from 32, to stay unsigned; this is what
- * it adds to a row's sum in one column block of 64 nibbles.
+ * it adds in one word of 16 nibbles.
  */
 #define NEGATIVE_BIAS 32
-#define BLOCK_BIAS (64 * NEGATIVE_BIAS)
+#define WORD_BIAS (16 * NEGATIVE_BIAS)
 
 typedef struct BlockPlanes
 {
 	__m256i		low[4];			/* low nibbles of the bytes of each plane */
 	__m256i		high[4];
 	__m256i		table[4];
+	__m256i		shift;			/* 1 for words of the high bits */
 } BlockPlanes;
 
+/* The words (4 numbers) of each plane, or what stands opposite of them. */
 TARGET_INLINE BlockPlanes
-load_planes(int n, const uint64 *planes, int words)
+split_planes(const __m256i *planes, __m256i shift)
 {
 	const __m256i nibble = _mm256_set1_epi8(0x0F);
 	BlockPlanes b;
@@ -407,16 +413,15 @@ load_planes(int n, const uint64 *planes, int words)
 
 	for (p = 0; p < 4; p++)
 	{
-		__m256i		x = load_words(planes + (size_t) p * n, words);
-
-		b.low[p] = _mm256_and_si256(x, nibble);
-		b.high[p] = _mm256_and_si256(_mm256_srli_epi16(x, 4), nibble);
+		b.low[p] = _mm256_and_si256(planes[p], nibble);
+		b.high[p] = _mm256_and_si256(_mm256_srli_epi16(planes[p], 4), nibble);
 	}
 	b.table[0] = weight_table(1);
 	b.table[1] = weight_table(2);
 	b.table[2] = weight_table(4);
 	b.table[3] = _mm256_sub_epi8(_mm256_set1_epi8(NEGATIVE_BIAS),
 								 weight_table(8));
+	b.shift = shift;
 	return b;
 }
 
@@ -430,62 +435,234 @@ plane_counts(const BlockPlanes *b, int p, __m256i low, __m256i high)
 											   _mm256_and_si256(high, b->high[p])));
 }
 
-/* One column block of one row: four 64-bit partial sums, biased. */
+/* The sums of four words, biased. */
 TARGET_INLINE __m256i
-block_sums(const BlockPlanes *b, __m256i row)
+block_sums(const BlockPlanes *b, __m256i words)
 {
 	const __m256i nibble = _mm256_set1_epi8(0x0F);
-	__m256i		low = _mm256_and_si256(row, nibble);
-	__m256i		high = _mm256_and_si256(_mm256_srli_epi16(row, 4), nibble);
+	__m256i		low = _mm256_and_si256(words, nibble);
+	__m256i		high = _mm256_and_si256(_mm256_srli_epi16(words, 4), nibble);
 	__m256i		c01 = _mm256_add_epi8(plane_counts(b, 0, low, high),
 									  plane_counts(b, 1, low, high));
 	__m256i		c23 = _mm256_add_epi8(plane_counts(b, 2, low, high),
 									  plane_counts(b, 3, low, high));
 
 	/* 2 * (4 * (1 + 2 + 4) + 32) = 120 at most: no byte overflows */
-	return _mm256_sad_epu8(_mm256_add_epi8(c01, c23), _mm256_setzero_si256());
+	return _mm256_sllv_epi64(_mm256_sad_epu8(_mm256_add_epi8(c01, c23),
+											 _mm256_setzero_si256()),
+							 b->shift);
+}
+
+/* 1 in the lanes of the four words from w on that are high bits */
+TARGET_INLINE __m256i
+high_bit_shift(int bits, int words, int w)
+{
+	const __m256i lane = _mm256_setr_epi64x(0, 1, 2, 3);
+	__m256i		high;
+
+	if (bits == 1)
+		return _mm256_setzero_si256();
+	high = _mm256_cmpgt_epi64(_mm256_set1_epi64x(words - w), lane);
+	return _mm256_srli_epi64(high, 63);
+}
+
+/* The words of the query opposite the four words from w on of a sketch. */
+TARGET_INLINE BlockPlanes
+load_block(const VecamSketchTerms *terms, int w)
+{
+	int			n = terms->bits * terms->words;
+	__m256i		planes[4];
+	int			p;
+
+	for (p = 0; p < 4; p++)
+		planes[p] = load_words(terms->planes + (size_t) p * n + w, n - w);
+	return split_planes(planes, high_bit_shift(terms->bits, terms->words, w));
+}
+
+/* The same for a tail of one or two words, which repeat; for 0, anything. */
+TARGET_INLINE BlockPlanes
+load_tail_block(const VecamSketchTerms *terms, int w, int tail)
+{
+	const __m256i order = tail == 1 ?
+		_mm256_setr_epi32(0, 1, 0, 1, 0, 1, 0, 1) :
+		_mm256_setr_epi32(0, 1, 2, 3, 0, 1, 2, 3);
+	__m256i		shift = high_bit_shift(terms->bits, terms->words, w);
+	int			n = terms->bits * terms->words;
+	__m256i		planes[4];
+	int			p;
+
+	for (p = 0; p < 4; p++)
+	{
+		planes[p] = load_words(terms->planes + (size_t) p * n + w, tail);
+		planes[p] = _mm256_permutevar8x32_epi32(planes[p], order);
+	}
+	return split_planes(planes, _mm256_permutevar8x32_epi32(shift, order));
+}
+
+/* The sums over the lanes of a group of registers of numbers below 2^32. */
+TARGET_INLINE __m128i
+group_sums(const __m256i *x)
+{
+	__m256i		x01 = _mm256_or_si256(x[0], _mm256_slli_epi64(x[1], 32));
+	__m256i		x23 = _mm256_or_si256(x[2], _mm256_slli_epi64(x[3], 32));
+	__m256i		four = _mm256_add_epi32(_mm256_unpacklo_epi64(x01, x23),
+										_mm256_unpackhi_epi64(x01, x23));
+
+	return _mm_add_epi32(_mm256_castsi256_si128(four),
+						 _mm256_extracti128_si256(four, 1));
+}
+
+/* One word of each of a group of sketches. */
+TARGET_INLINE __m128i
+single_word_sums(const BlockPlanes *b, const uint64 *const *sketch, int w)
+{
+	const __m256i even = _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6);
+	__m256i		words = _mm256_setr_epi64x((int64) sketch[0][w],
+										   (int64) sketch[1][w],
+										   (int64) sketch[2][w],
+										   (int64) sketch[3][w]);
+
+	words = _mm256_permutevar8x32_epi32(block_sums(b, words), even);
+	return _mm256_castsi256_si128(words);
+}
+
+TARGET_INLINE __m256i
+load_two_by_two(const uint64 *a, const uint64 *b)
+{
+	return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128((const __m128i *) a)),
+								   _mm_loadu_si128((const __m128i *) b), 1);
+}
+
+/* Two words of each of a group of sketches. */
+TARGET_INLINE __m128i
+double_word_sums(const BlockPlanes *b, const uint64 *const *sketch, int w)
+{
+	const __m256i order = _mm256_setr_epi32(0, 4, 2, 6, 0, 4, 2, 6);
+	__m256i		s01 = block_sums(b, load_two_by_two(sketch[0] + w,
+													sketch[1] + w));
+	__m256i		s23 = block_sums(b, load_two_by_two(sketch[2] + w,
+													sketch[3] + w));
+	__m256i		s0213 = _mm256_add_epi64(_mm256_unpacklo_epi64(s01, s23),
+										 _mm256_unpackhi_epi64(s01, s23));
+
+	return _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(s0213, order));
 }
 
 /*
- * Blocks of columns outside, rows inside: the nibbles of the query's planes
- * then stay in registers over all rows.
+ * The partial sums of count sketches over the blocks that start before word
+ * end.  Blocks of columns outside, sketches inside: the nibbles of the query's
+ * planes then stay in registers over all sketches.
  */
-TARGET static void
-batch_plane_sums(int n, const uint64 *planes, const uint64 *rows, int count,
-				 int stride, int32 *sums)
+TARGET_INLINE void
+sum_blocks(const VecamSketchTerms *terms, int end, int count,
+		   const uint64 *sketches, __m256i *acc)
 {
-	__m256i		acc[ROW_BATCH];
-	int			blocks = (n + BLOCK_WORDS - 1) / BLOCK_WORDS;
+	int			n = terms->bits * terms->words;
 	int			w;
 	int			r;
 
-	for (r = 0; r < count; r++)
+	for (r = 0; r < SKETCH_BATCH; r++)
 		acc[r] = _mm256_setzero_si256();
-	for (w = 0; w < n; w += BLOCK_WORDS)
+	for (w = 0; w < end; w += BLOCK_WORDS)
 	{
-		int			words = n - w;
-		BlockPlanes b = load_planes(n, planes + w, words);
+		BlockPlanes b = load_block(terms, w);
 
 		for (r = 0; r < count; r++)
 		{
-			__m256i		row = load_words(rows + (size_t) r * stride + w, words);
+			__m256i		words = load_words(sketches + (size_t) r * n + w,
+										   n - w);
 
-			acc[r] = _mm256_add_epi64(acc[r], block_sums(&b, row));
+			acc[r] = _mm256_add_epi64(acc[r], block_sums(&b, words));
 		}
 	}
-	for (r = 0; r < count; r++)
-		sums[r] = sum_epi32(acc[r]) - blocks * BLOCK_BIAS;
+}
+
+/* The estimates of a group from its sums: the definition's operations. */
+TARGET_INLINE __m128
+group_estimates(const VecamSketchTerms *terms, __m128i sums,
+				const float *factors)
+{
+	const __m256i split = _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7);
+	__m256		f = _mm256_permutevar8x32_ps(_mm256_loadu_ps(factors), split);
+	__m256d		add = _mm256_cvtps_pd(_mm256_castps256_ps128(f));
+	__m256d		mul = _mm256_cvtps_pd(_mm256_extractf128_ps(f, 1));
+	__m256d		vq = _mm256_mul_pd(_mm256_set1_pd(terms->delta),
+								   _mm256_cvtepi32_pd(sums));
+	__m256d		d2 = _mm256_add_pd(_mm256_set1_pd(terms->centre), add);
+
+	vq = _mm256_sub_pd(vq, _mm256_set1_pd(terms->offset));
+	d2 = _mm256_add_pd(d2, _mm256_mul_pd(mul, vq));
+
+	/* of a NaN and a number these give the number, their second argument */
+	d2 = _mm256_max_pd(d2, _mm256_set1_pd(-FLT_MAX));
+	d2 = _mm256_min_pd(d2, _mm256_set1_pd(FLT_MAX));
+	return _mm256_cvtpd_ps(d2);
+}
+
+/* The same for a group of which the first count sketches exist. */
+TARGET_INLINE void
+store_estimates(const VecamSketchTerms *terms, __m128i sums, int count,
+				const float *factors, float *est)
+{
+	if (count >= GROUP)
+		_mm_storeu_ps(est, group_estimates(terms, sums, factors));
+	else
+	{
+		float		some_factors[2 * GROUP] = {0};
+		float		some_est[GROUP];
+
+		memcpy(some_factors, factors, count * 2 * sizeof(float));
+		_mm_storeu_ps(some_est, group_estimates(terms, sums, some_factors));
+		memcpy(est, some_est, count * sizeof(float));
+	}
+}
+
+/*
+ * A tail of one or two words is taken from four or two sketches at a time; one
+ * of three words is a block, to whose bias a fourth word adds.
+ */
+TARGET_INLINE void
+batch_estimates(const VecamSketchTerms *terms, int count,
+				const uint64 *sketches, const float *factors, float *est)
+{
+	int			n = terms->bits * terms->words;
+	int			tail = n % BLOCK_WORDS == 3 ? 0 : n % BLOCK_WORDS;
+	int			bias = (terms->bits == 1 ? n : n + n / 2) +
+		(n % BLOCK_WORDS == 3);
+	__m256i		acc[SKETCH_BATCH];
+	BlockPlanes b;
+	int			r;
+	int			j;
+
+	sum_blocks(terms, n - tail, count, sketches, acc);
+	b = load_tail_block(terms, n - tail, tail);
+	for (r = 0; r < count; r += GROUP)
+	{
+		const uint64 *sketch[GROUP];
+		__m128i		sums = group_sums(acc + r);
+
+		/* beyond the last: the last again */
+		for (j = 0; j < GROUP; j++)
+			sketch[j] = sketches + (size_t) Min(r + j, count - 1) * n;
+		if (tail == 1)
+			sums = _mm_add_epi32(sums, single_word_sums(&b, sketch, n - 1));
+		else if (tail == 2)
+			sums = _mm_add_epi32(sums, double_word_sums(&b, sketch, n - 2));
+		sums = _mm_sub_epi32(sums, _mm_set1_epi32(bias * WORD_BIAS));
+		store_estimates(terms, sums, count - r, factors + 2 * r, est + r);
+	}
 }
 
 TARGET static void
-avx2_plane_sums(int n, const uint64 *planes, const uint64 *rows, int count,
-				int stride, int32 *sums)
+avx2_sketch_estimates(const VecamSketchTerms *terms, int count,
+					  const uint64 *sketches, const float *factors, float *est)
 {
+	int			n = terms->bits * terms->words;
 	int			r;
 
-	for (r = 0; r < count; r += ROW_BATCH)
-		batch_plane_sums(n, planes, rows + (size_t) r * stride,
-						 Min(count - r, ROW_BATCH), stride, sums + r);
+	for (r = 0; r < count; r += SKETCH_BATCH)
+		batch_estimates(terms, Min(count - r, SKETCH_BATCH),
+						sketches + (size_t) r * n, factors + 2 * r, est + r);
 }
 
 /* Negate the eight floats at x whose sign bits the shifts bring to the top. */
@@ -680,7 +857,7 @@ static const VecamKernels avx2_table = {
 	.dot_u8_u8 = avx2_dot_u8_u8,
 	.popcount_and = avx2_popcount_and,
 	.popcount_xor = avx2_popcount_xor,
-	.plane_sums = avx2_plane_sums,
+	.sketch_estimates = avx2_sketch_estimates,
 	.flip_signs = avx2_flip_signs,
 	.fht = avx2_fht,
 	.kac = avx2_kac,

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * kernels_avx512.c
- *	  Kernels for x86-64 CPUs with AVX-512 (F, BW, DQ, VL, VPOPCNTDQ).
+ *	  Kernels for x86-64 CPUs with AVX-512 F, BW, DQ and VL.
  *
  * Tails are read with masked loads, which touch no memory behind the mask.  A
  * masked-out element is zero, and adding a zero product does not change a lane
@@ -16,9 +16,10 @@
 
 #if defined(__x86_64__)
 
+#include <float.h>
 #include <immintrin.h>
 
-#define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vpopcntdq")))
+#define TARGET __attribute__((target("avx2,fma,popcnt,avx512f,avx512bw,avx512dq,avx512vl")))
 #define TARGET_INLINE static inline __attribute__((always_inline)) TARGET
 
 /* VECAM_LANES doubles: lanes 0 .. 7 and 8 .. 15 */
@@ -28,8 +29,7 @@ typedef struct Lanes
 	__m512d		high;
 } Lanes;
 
-/* the first count of 16 or 32 or 8 elements; count may exceed that */
-#define MASK8(count) ((__mmask8) ((count) >= 8 ? 0xFF : (1u << (count)) - 1))
+/* the first count of 16 or 32 elements; count may exceed that */
 #define MASK16(count) \
 	((__mmask16) ((count) >= 16 ? 0xFFFF : (1u << (count)) - 1))
 #define MASK32(count) \
@@ -249,77 +249,228 @@ avx512_dot_u8_u8(int n, const uint8 *a, const uint8 *b)
 	return (uint32) _mm512_reduce_add_epi32(_mm512_add_epi32(acc0, acc1));
 }
 
-/* The first count words at p (8 if there are more), and zeros. */
-TARGET_INLINE __m512i
-load_words(const uint64 *p, int count)
-{
-	return _mm512_maskz_loadu_epi64(MASK8(count), p);
-}
-
 TARGET static uint64
 avx512_popcount_and(int n, const uint64 *a, const uint64 *b)
 {
-	__m512i		acc = _mm512_setzero_si512();
+	uint64		sum = 0;
 	int			i;
 
-	for (i = 0; i < n; i += 8)
-	{
-		__m512i		x = _mm512_and_si512(load_words(a + i, n - i),
-										 load_words(b + i, n - i));
-
-		acc = _mm512_add_epi64(acc, _mm512_popcnt_epi64(x));
-	}
-	return (uint64) _mm512_reduce_add_epi64(acc);
+	for (i = 0; i < n; i++)
+		sum += _mm_popcnt_u64(a[i] & b[i]);
+	return sum;
 }
 
 TARGET static uint64
 avx512_popcount_xor(int n, const uint64 *a, const uint64 *b)
 {
-	__m512i		acc = _mm512_setzero_si512();
+	uint64		sum = 0;
 	int			i;
 
-	for (i = 0; i < n; i += 8)
-	{
-		__m512i		x = _mm512_xor_si512(load_words(a + i, n - i),
-										 load_words(b + i, n - i));
+	for (i = 0; i < n; i++)
+		sum += _mm_popcnt_u64(a[i] ^ b[i]);
+	return sum;
+}
 
-		acc = _mm512_add_epi64(acc, _mm512_popcnt_epi64(x));
+/*
+ * Sketches are summed in groups, which read the query's digits once, and
+ * estimated in batches of as many as fit a register.
+ */
+#define GROUP 4
+#define BATCH 16
+
+/*
+ * Words after which a byte that began at 128 must be emptied: a digit adds
+ * -8 .. 7 for one bit, -24 .. 21 for two.
+ */
+#define RUN_WORDS(bits) ((bits) == 1 ? 16 : 5)
+#define RUN_BIAS (64 * 128)
+
+/*
+ * Add the digits k to the bytes of each sketch, for the words first .. end - 1
+ * of a plane.  A word of a sketch is the mask that says where its digits go.
+ */
+TARGET_INLINE void
+add_digits(__m512i *acc, const int8 *k, int bits, int words, int first,
+		   int end, const uint64 *const *sketch)
+{
+	int			w;
+	int			r;
+
+#define ADD(digits, mask) \
+	(acc[r] = _mm512_mask_add_epi8(acc[r], (__mmask64) (mask), acc[r], (digits)))
+#pragma GCC unroll 16
+	for (w = first; w < end; w++)
+	{
+		__m512i		digits = _mm512_loadu_si512(k + 64 * w);
+		__m512i		twice = _mm512_add_epi8(digits, digits);
+
+		for (r = 0; r < GROUP; r++)
+			ADD(bits == 1 ? digits : twice, sketch[r][w]);
+		for (r = 0; bits == 2 && r < GROUP; r++)
+			ADD(digits, sketch[r][words + w]);
 	}
-	return (uint64) _mm512_reduce_add_epi64(acc);
+#undef ADD
+}
+
+/*
+ * The sums of a group: each quarter of the result has a part of all four.
+ */
+TARGET_INLINE __m512i
+group_sums(const int8 *k, int bits, int words, const uint64 *const *sketch)
+{
+	__m512i		total[GROUP];
+	__m512i		x01;
+	__m512i		x23;
+	int			bias = 0;
+	int			first;
+	int			r;
+
+	for (r = 0; r < GROUP; r++)
+		total[r] = _mm512_setzero_si512();
+	for (first = 0; first < words; first += RUN_WORDS(bits))
+	{
+		__m512i		acc[GROUP];
+
+		for (r = 0; r < GROUP; r++)
+			acc[r] = _mm512_set1_epi8(-128);
+		if (first + RUN_WORDS(bits) <= words)
+			add_digits(acc, k, bits, words, first, first + RUN_WORDS(bits),
+					   sketch);
+		else
+			add_digits(acc, k, bits, words, first, words, sketch);
+		for (r = 0; r < GROUP; r++)
+			total[r] = _mm512_add_epi64(total[r],
+										_mm512_sad_epu8(acc[r], _mm512_setzero_si512()));
+		bias += RUN_BIAS / 4;
+	}
+
+	/* lanes of 64 bits, of which half is used; then pairs of neighbours */
+	x01 = _mm512_mask_shuffle_epi32(total[0], 0xAAAA, total[1], 0xA0);
+	x23 = _mm512_mask_shuffle_epi32(total[2], 0xAAAA, total[3], 0xA0);
+	x01 = _mm512_add_epi32(_mm512_unpacklo_epi64(x01, x23),
+						   _mm512_unpackhi_epi64(x01, x23));
+	return _mm512_sub_epi32(x01, _mm512_set1_epi32(bias));
+}
+
+/* The quarters of a and of b, neighbours added. */
+TARGET_INLINE __m512i
+add_quarters(__m512i a, __m512i b)
+{
+	return _mm512_add_epi32(_mm512_shuffle_i64x2(a, b, 0x88),
+							_mm512_shuffle_i64x2(a, b, 0xDD));
+}
+
+/* The sums of a batch of which the first count sketches exist. */
+TARGET_INLINE __m512i
+batch_sums(const int8 *k, int bits, int words, int count,
+		   const uint64 *sketches)
+{
+	__m512i		group[BATCH / GROUP];
+	int			r;
+	int			j;
+
+	for (r = 0; r < BATCH; r += GROUP)
+	{
+		const uint64 *sketch[GROUP];
+
+		group[r / GROUP] = _mm512_setzero_si512();
+		if (r >= count)
+			continue;
+
+		/* beyond the last: the last again */
+		for (j = 0; j < GROUP; j++)
+			sketch[j] = sketches + (size_t) Min(r + j, count - 1) * bits * words;
+		group[r / GROUP] = group_sums(k, bits, words, sketch);
+	}
+	return add_quarters(add_quarters(group[0], group[1]),
+						add_quarters(group[2], group[3]));
+}
+
+/* the definition's operations, on eight sketches */
+TARGET_INLINE __m256
+eight_estimates(const VecamSketchTerms *terms, __m256i sums, __m256 add,
+				__m256 mul)
+{
+	__m512d		vq = _mm512_mul_pd(_mm512_set1_pd(terms->delta),
+								   _mm512_cvtepi32_pd(sums));
+	__m512d		d2 = _mm512_add_pd(_mm512_set1_pd(terms->centre),
+								   _mm512_cvtps_pd(add));
+
+	vq = _mm512_sub_pd(vq, _mm512_set1_pd(terms->offset));
+	d2 = _mm512_add_pd(d2, _mm512_mul_pd(_mm512_cvtps_pd(mul), vq));
+
+	/* of a NaN and a number these give the number, their second argument */
+	d2 = _mm512_max_pd(d2, _mm512_set1_pd(-FLT_MAX));
+	d2 = _mm512_min_pd(d2, _mm512_set1_pd(FLT_MAX));
+	return _mm512_cvtpd_ps(d2);
+}
+
+TARGET_INLINE void
+store_estimates(const VecamSketchTerms *terms, __m512i sums, int count,
+				const float *factors, float *est)
+{
+	const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18,
+										   20, 22, 24, 26, 28, 30);
+	const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+	__m512		f0 = _mm512_maskz_loadu_ps(MASK16(2 * count), factors);
+	__m512		f1 = _mm512_maskz_loadu_ps(count > 8 ? MASK16(2 * count - 16) : 0,
+										   factors + 16);
+	__m512		add = _mm512_permutex2var_ps(f0, even, f1);
+	__m512		mul = _mm512_permutex2var_ps(f0, odd, f1);
+	__m256		low = eight_estimates(terms, _mm512_castsi512_si256(sums),
+									  _mm512_castps512_ps256(add),
+									  _mm512_castps512_ps256(mul));
+	__m256		high = eight_estimates(terms,
+									   _mm512_extracti64x4_epi64(sums, 1),
+									   _mm512_extractf32x8_ps(add, 1),
+									   _mm512_extractf32x8_ps(mul, 1));
+
+	_mm512_mask_storeu_ps(est, MASK16(count),
+						  _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1));
+}
+
+/* bits, and words where they are few, are constants to the compiler. */
+TARGET_INLINE void
+all_estimates(const VecamSketchTerms *terms, int bits, int words, int count,
+			  const uint64 *sketches, const float *factors, float *est)
+{
+	int			r;
+
+	for (r = 0; r < count; r += BATCH)
+	{
+		__m512i		sums = batch_sums(terms->k, bits, words, count - r,
+									  sketches + (size_t) r * bits * words);
+
+		store_estimates(terms, sums, count - r, factors + 2 * r, est + r);
+	}
 }
 
 TARGET static void
-avx512_plane_sums(int n, const uint64 *planes, const uint64 *rows, int count,
-				  int stride, int32 *sums)
+avx512_sketch_estimates(const VecamSketchTerms *terms, int count,
+						const uint64 *sketches, const float *factors,
+						float *est)
 {
-	int			r;
-	int			w;
-	int			p;
-
-	for (r = 0; r < count; r++)
+#define CASE(bits, words) \
+	case 2 * (words) + (bits) - 1: \
+		all_estimates(terms, (bits), (words), count, sketches, factors, est); \
+		break
+	switch (2 * terms->words + terms->bits - 1)
 	{
-		const uint64 *row = rows + (size_t) r * stride;
-		__m512i		acc[4];
-
-		for (p = 0; p < 4; p++)
-			acc[p] = _mm512_setzero_si512();
-		for (w = 0; w < n; w += 8)
-		{
-			__m512i		x = load_words(row + w, n - w);
-
-			for (p = 0; p < 4; p++)
-			{
-				__m512i		plane = load_words(planes + p * n + w, n - w);
-				__m512i		bits = _mm512_and_si512(x, plane);
-
-				acc[p] = _mm512_add_epi64(acc[p], _mm512_popcnt_epi64(bits));
-			}
-		}
-		acc[0] = _mm512_add_epi64(acc[0], _mm512_slli_epi64(acc[1], 1));
-		acc[0] = _mm512_add_epi64(acc[0], _mm512_slli_epi64(acc[2], 2));
-		acc[0] = _mm512_sub_epi64(acc[0], _mm512_slli_epi64(acc[3], 3));
-		sums[r] = (int32) _mm512_reduce_add_epi64(acc[0]);
+			CASE(1, 1); CASE(1, 2); CASE(1, 3); CASE(1, 4);
+			CASE(1, 5); CASE(1, 6); CASE(1, 7); CASE(1, 8);
+			CASE(1, 9); CASE(1, 10); CASE(1, 11); CASE(1, 12);
+			CASE(1, 13); CASE(1, 14); CASE(1, 15); CASE(1, 16);
+			CASE(2, 1); CASE(2, 2); CASE(2, 3);
+			CASE(2, 4); CASE(2, 5); CASE(2, 6);
+		default:
+			if (terms->bits == 1)
+				all_estimates(terms, 1, terms->words, count, sketches,
+							  factors, est);
+			else
+				all_estimates(terms, 2, terms->words, count, sketches,
+							  factors, est);
 	}
+#undef CASE
 }
 
 TARGET static void
@@ -463,7 +614,7 @@ static const VecamKernels avx512_table = {
 	.dot_u8_u8 = avx512_dot_u8_u8,
 	.popcount_and = avx512_popcount_and,
 	.popcount_xor = avx512_popcount_xor,
-	.plane_sums = avx512_plane_sums,
+	.sketch_estimates = avx512_sketch_estimates,
 	.flip_signs = avx512_flip_signs,
 	.fht = avx512_fht,
 	.kac = avx512_kac,

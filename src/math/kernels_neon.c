@@ -9,6 +9,7 @@
  */
 #include "c.h"
 
+#include "math/estimate.h"
 #include "math/kernels.h"
 
 #if defined(__aarch64__)
@@ -315,15 +316,14 @@ neon_popcount_xor(int n, const uint64 *a, const uint64 *b)
 	return sum;
 }
 
-/* What two words of a row share with the four planes, weighted, per byte. */
+/* What two words share with those of the four planes, weighted, per byte. */
 NEON_INLINE int8x16_t
-weighted_counts(int n, const uint64 *planes, uint64x2_t row)
+weighted_counts(uint64x2_t words, const uint64x2_t *planes)
 {
-	const uint64_t *p = (const uint64_t *) planes;
-	uint8x16_t	c0 = byte_counts(vandq_u64(row, vld1q_u64(p)));
-	uint8x16_t	c1 = byte_counts(vandq_u64(row, vld1q_u64(p + n)));
-	uint8x16_t	c2 = byte_counts(vandq_u64(row, vld1q_u64(p + 2 * n)));
-	uint8x16_t	c3 = byte_counts(vandq_u64(row, vld1q_u64(p + 3 * n)));
+	uint8x16_t	c0 = byte_counts(vandq_u64(words, planes[0]));
+	uint8x16_t	c1 = byte_counts(vandq_u64(words, planes[1]));
+	uint8x16_t	c2 = byte_counts(vandq_u64(words, planes[2]));
+	uint8x16_t	c3 = byte_counts(vandq_u64(words, planes[3]));
 
 	/* between -64 and 56 */
 	c0 = vaddq_u8(c0, vshlq_n_u8(c1, 1));
@@ -331,38 +331,54 @@ weighted_counts(int n, const uint64 *planes, uint64x2_t row)
 	return vreinterpretq_s8_u8(vsubq_u8(c0, vshlq_n_u8(c3, 3)));
 }
 
-static void
-neon_plane_sums(int n, const uint64 *planes, const uint64 *rows, int count,
-				int stride, int32 *sums)
+/* one word and a zero */
+NEON_INLINE uint64x2_t
+load_word(const uint64 *p)
 {
-	int			even = n - n % 2;
-	int			r;
-	int			w;
+	return vcombine_u64(vld1_u64((const uint64_t *) p), vdup_n_u64(0));
+}
 
-	/* an odd last word is left to the portable kernel */
+/* sum of k[i] over the set bits i of n words; planes are stride words apart */
+NEON_INLINE int32
+digits_of_bits(int n, const uint64 *planes, int stride, const uint64 *row)
+{
+	int32x4_t	acc = vdupq_n_s32(0);
+	uint64x2_t	p[4];
+	int			w;
+	int			j;
+
+	for (w = 0; w + 2 <= n; w += 2)
+	{
+		for (j = 0; j < 4; j++)
+			p[j] = vld1q_u64((const uint64_t *) planes + j * stride + w);
+		acc = vpadalq_s16(acc, vpaddlq_s8(weighted_counts(vld1q_u64((const uint64_t *) row + w), p)));
+	}
+	if (w < n)
+	{
+		for (j = 0; j < 4; j++)
+			p[j] = load_word(planes + j * stride + w);
+		acc = vpadalq_s16(acc, vpaddlq_s8(weighted_counts(load_word(row + w), p)));
+	}
+	return vaddvq_s32(acc);
+}
+
+static void
+neon_sketch_estimates(const VecamSketchTerms *terms, int count,
+					 const uint64 *sketches, const float *factors, float *est)
+{
+	int			words = terms->words;
+	int			stride = terms->bits * words;
+	int			r;
+
 	for (r = 0; r < count; r++)
 	{
-		const uint64 *row = rows + (size_t) r * stride;
-		int32x4_t	acc = vdupq_n_s32(0);
+		const uint64 *row = sketches + (size_t) r * stride;
+		int32		sum = digits_of_bits(words, terms->planes, stride, row);
 
-		for (w = 0; w < even; w += 2)
-		{
-			uint64x2_t	x = vld1q_u64((const uint64_t *) row + w);
-			int8x16_t	counts = weighted_counts(n, planes + w, x);
-
-			acc = vpadalq_s16(acc, vpaddlq_s8(counts));
-		}
-		sums[r] = vaddvq_s32(acc);
-		if (even < n)
-		{
-			uint64		last[4];
-			int32		rest;
-
-			for (w = 0; w < 4; w++)
-				last[w] = planes[w * n + even];
-			vecam_scalar_table.plane_sums(1, last, row + even, 1, 1, &rest);
-			sums[r] += rest;
-		}
+		if (terms->bits == 2)
+			sum = 2 * sum + digits_of_bits(words, terms->planes, stride,
+										   row + words);
+		est[r] = vecam_estimate_of_sum(terms, sum, factors + 2 * r);
 	}
 }
 
@@ -533,7 +549,7 @@ static const VecamKernels neon_table = {
 	.dot_u8_u8 = neon_dot_u8_u8,
 	.popcount_and = neon_popcount_and,
 	.popcount_xor = neon_popcount_xor,
-	.plane_sums = neon_plane_sums,
+	.sketch_estimates = neon_sketch_estimates,
 	.flip_signs = neon_flip_signs,
 	.fht = neon_fht,
 	.kac = neon_kac,

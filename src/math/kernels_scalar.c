@@ -13,6 +13,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "math/estimate.h"
 #include "math/kernels.h"
 #include "math/lanes.h"
 
@@ -182,26 +183,40 @@ scalar_popcount_xor(int n, const uint64 *a, const uint64 *b)
 	return sum;
 }
 
-static void
-scalar_plane_sums(int n, const uint64 *planes, const uint64 *rows, int count,
-				  int stride, int32 *sums)
+/* sum of k[i] over the set bits i of n words; planes are stride words apart */
+static int32
+digits_of_bits(int n, const uint64 *planes, int stride, const uint64 *row)
 {
-	int			r;
+	int32		sum = 0;
 	int			w;
+
+	for (w = 0; w < n; w++)
+	{
+		sum += (int32) popcount64(row[w] & planes[w]);
+		sum += (int32) popcount64(row[w] & planes[stride + w]) * 2;
+		sum += (int32) popcount64(row[w] & planes[2 * stride + w]) * 4;
+		sum -= (int32) popcount64(row[w] & planes[3 * stride + w]) * 8;
+	}
+	return sum;
+}
+
+static void
+scalar_sketch_estimates(const VecamSketchTerms *terms, int count,
+					   const uint64 *sketches, const float *factors, float *est)
+{
+	int			words = terms->words;
+	int			stride = terms->bits * words;
+	int			r;
 
 	for (r = 0; r < count; r++)
 	{
-		const uint64 *row = rows + (size_t) r * stride;
-		int32		sum = 0;
+		const uint64 *row = sketches + (size_t) r * stride;
+		int32		sum = digits_of_bits(words, terms->planes, stride, row);
 
-		for (w = 0; w < n; w++)
-		{
-			sum += (int32) popcount64(row[w] & planes[w]);
-			sum += (int32) popcount64(row[w] & planes[n + w]) * 2;
-			sum += (int32) popcount64(row[w] & planes[2 * n + w]) * 4;
-			sum -= (int32) popcount64(row[w] & planes[3 * n + w]) * 8;
-		}
-		sums[r] = sum;
+		if (terms->bits == 2)
+			sum = 2 * sum + digits_of_bits(words, terms->planes, stride,
+										   row + words);
+		est[r] = vecam_estimate_of_sum(terms, sum, factors + 2 * r);
 	}
 }
 
@@ -274,7 +289,7 @@ const VecamKernels vecam_scalar_table = {
 	.dot_u8_u8 = scalar_dot_u8_u8,
 	.popcount_and = scalar_popcount_and,
 	.popcount_xor = scalar_popcount_xor,
-	.plane_sums = scalar_plane_sums,
+	.sketch_estimates = scalar_sketch_estimates,
 	.flip_signs = scalar_flip_signs,
 	.fht = scalar_fht,
 	.kac = scalar_kac,

@@ -33,9 +33,6 @@
 /* best step of a uniform quantiser of 16 levels for a normal distribution */
 #define NORMAL_STEP 0.335
 
-/* sketches estimated in one batch */
-#define BATCH_ROWS 64
-
 void
 vecam_sketch_shape(VecamSketchShape *shape, int n, int dims, int bits)
 {
@@ -327,16 +324,20 @@ choose_step(int dims, const float *q)
 
 void
 vecam_sketch_query_init(VecamSketchQuery *query, const VecamSketchShape *shape,
-						const float *q, uint64 *planes)
+						const float *q, uint64 *digits)
 {
 	int			dims = shape->dims;
+	int			words = shape->words;
+	int8	   *k = (int8 *) digits;
+	uint64	   *planes = digits + 8 * words;
 	double		product[VECAM_LANES] = {0};
 	double		inverse;
 	int			sum = 0;
 	int			i;
 	int			j;
 
-	memset(planes, 0, 4 * shape->words * sizeof(uint64));
+	memset(digits, 0, VECAM_SKETCH_QUERY_WORDS(shape) * sizeof(uint64));
+	query->k = k;
 	query->planes = planes;
 	query->sum = 0.0;
 	query->delta = choose_step(dims, q);
@@ -352,15 +353,14 @@ vecam_sketch_query_init(VecamSketchQuery *query, const VecamSketchShape *shape,
 
 		for (j = 0; j < width; j++)
 		{
-			int			k = quantise(q[i + j], inverse);
-
-			sum += k;
-			product[j % VECAM_LANES] += (double) q[i + j] * k;
-			number[j] = (uint8) (k & 0xF);
+			k[i + j] = (int8) quantise(q[i + j], inverse);
+			sum += k[i + j];
+			product[j % VECAM_LANES] += (double) q[i + j] * k[i + j];
+			number[j] = (uint8) (k[i + j] & 0xF);
 		}
 		pack_bits(number, word);
-		for (j = 0; j < 4; j++)
-			planes[j * shape->words + i / WORD_BITS] = word[j];
+		for (j = 0; j < 4 * shape->bits; j++)
+			planes[j * words + i / WORD_BITS] = word[j / shape->bits];
 	}
 
 	/*
@@ -373,50 +373,23 @@ vecam_sketch_query_init(VecamSketchQuery *query, const VecamSketchShape *shape,
 	query->sum = query->delta * sum;
 }
 
-/* est[r] of one batch, whose plane sums come in pairs if there are 2 bits */
-static void
-estimate_batch(const VecamSketchQuery *query, int bits, int count,
-			   const int32 *sums, double centre_distance2,
-			   const VecamSketchFactors *factors, float *est)
-{
-	int			r;
-
-	for (r = 0; r < count; r++)
-	{
-		double		vq;
-		double		d2;
-
-		/* v = b - 1/2, or 2 b1 + b0 - 3/2 */
-		if (bits == 1)
-			vq = query->delta * sums[r] - 0.5 * query->sum;
-		else
-			vq = query->delta * (2.0 * sums[2 * r] + sums[2 * r + 1]) -
-				1.5 * query->sum;
-		d2 = centre_distance2 + factors[r].add + factors[r].mul * vq;
-		est[r] = (float) Min(Max(d2, -FLT_MAX), FLT_MAX);
-	}
-}
-
 void
 vecam_sketch_estimate(const VecamSketchQuery *query,
 					  const VecamSketchShape *shape, double centre_distance2,
 					  int count, const uint64 *sketches,
 					  const VecamSketchFactors *factors, float *est)
 {
-	int32		sums[2 * BATCH_ROWS];
-	int			bits = shape->bits;
-	int			words = shape->words;
-	int			r;
+	VecamSketchTerms terms;
 
-	for (r = 0; r < count; r += BATCH_ROWS)
-	{
-		int			rows = Min(count - r, BATCH_ROWS);
+	terms.bits = shape->bits;
+	terms.words = shape->words;
+	terms.k = query->k;
+	terms.planes = query->planes;
+	terms.centre = centre_distance2;
+	terms.delta = query->delta;
 
-		/* the planes of a sketch are rows of their own */
-		vecam_kernels->plane_sums(words, query->planes,
-								  sketches + (Size) r * bits * words,
-								  rows * bits, words, sums);
-		estimate_batch(query, bits, rows, sums, centre_distance2,
-					   factors + r, est + r);
-	}
+	/* v = b - 1/2, or b - 3/2 of the number b of two bits */
+	terms.offset = (shape->bits == 1 ? 0.5 : 1.5) * query->sum;
+	vecam_kernels->sketch_estimates(&terms, count, sketches,
+									(const float *) factors, est);
 }

@@ -50,16 +50,20 @@ typedef struct VecamSketchFactors
 StaticAssertDecl(sizeof(VecamSketchFactors) == 8, "VecamSketchFactors is on disk");
 
 /*
- * A query as four bit-planes of a 4-bit number k[i] = -8 .. 7 in two's
- * complement: q~[i] = delta * k[i].  Without an offset, estimates need no count
- * of a sketch's bits.
+ * A query as 4-bit digits: q~[i] = delta * k[i], k[i] = -8 .. 7.  Without an
+ * offset, estimates need no count of a sketch's bits.
  */
 typedef struct VecamSketchQuery
 {
 	double		delta;
 	double		sum;			/* sum of q~[0 .. dims) */
-	const uint64 *planes;		/* 4 * words, least significant first */
+	const int8 *k;				/* 64 * words, see VecamSketchTerms */
+	const uint64 *planes;
 } VecamSketchQuery;
+
+/* 64-bit words that hold the digits of a query: 64 bytes of k, and the planes */
+#define VECAM_SKETCH_QUERY_WORDS(shape) \
+	((Size) (shape)->words * (8 + 4 * (shape)->bits))
 
 /* dims is clamped to 1..n, bits to 1..2. */
 extern void vecam_sketch_shape(VecamSketchShape *shape, int n, int dims, int bits);
@@ -74,12 +78,12 @@ extern void vecam_sketch_encode(const VecamSketchShape *shape,
 								uint64 *sketch, VecamSketchFactors *factors);
 
 /*
- * Quantise the first dims coordinates of the rotated query q.  planes is the
- * caller's array of 4 * words words, to which the query refers.
+ * Quantise the first dims coordinates of the rotated query q.  digits is the
+ * caller's array of VECAM_SKETCH_QUERY_WORDS words, to which the query refers.
  */
 extern void vecam_sketch_query_init(VecamSketchQuery *query,
 									const VecamSketchShape *shape,
-									const float *q, uint64 *planes);
+									const float *q, uint64 *digits);
 
 /*
  * est[r] = estimate of |x_r - q|^2 for count sketches of one centre that lie

@@ -25,8 +25,7 @@ static float scratch[MAX_DIMS];
 static uint8 code_a[MAX_DIMS];
 static uint8 code_b[MAX_DIMS];
 static int16 q16[MAX_DIMS];
-static uint64 words[(4 + 2 * ROWS) * (MAX_DIMS / 64 + 1)];
-static int32 sums[2 * ROWS];
+static uint64 words[(16 + 2 * ROWS) * (MAX_DIMS / 64 + 1)];
 static float est[ROWS];
 static VecamSketchFactors factors[ROWS];
 static uint8 signs[VECAM_ROTATION_SIGN_BYTES(MAX_DIMS)];
@@ -92,9 +91,6 @@ bench_level(const VecamKernels *kernels, int n)
 													   words + n_words));
 	BENCH("popcount_xor", sink = kernels->popcount_xor(n_words, words,
 													   words + n_words));
-	BENCH("plane_sums, 32 rows",
-		  kernels->plane_sums(n_words, words, words + 4 * n_words, ROWS,
-							  n_words, sums));
 	BENCH("flip_signs", kernels->flip_signs(n, signs, scratch));
 	BENCH("fht", kernels->fht(log2n, 0.01f, scratch));
 	memcpy(scratch, a, n * sizeof(float));
@@ -128,8 +124,8 @@ bench_sketches(int n)
 {
 	VecamSketchShape shape;
 	VecamSketchQuery query;
-	uint64	   *planes = words;
-	uint64	   *sketches = words + 4 * ((n + 63) / 64);
+	uint64	   *digits = words;
+	uint64	   *sketches = words + 16 * ((n + 63) / 64);
 	int			bits;
 
 	for (bits = 1; bits <= 2; bits++)
@@ -139,7 +135,7 @@ bench_sketches(int n)
 		BENCH("vecam_sketch_encode", vecam_sketch_encode(&shape, a, b, sketches,
 														 factors));
 		BENCH("vecam_sketch_query_init", vecam_sketch_query_init(&query, &shape,
-																 a, planes));
+																 a, digits));
 		BENCH("vecam_sketch_estimate, 32",
 			  vecam_sketch_estimate(&query, &shape, 1.0, ROWS, sketches,
 									factors, est));

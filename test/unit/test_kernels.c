@@ -312,61 +312,135 @@ test_identities(const VecamKernels *k)
 	}
 }
 
-/* A plain sum of the 4-bit numbers of the set bits. */
-static int32
-plane_sum(int n, const uint64 *planes, const uint64 *row)
+/* random digits in both of their forms */
+static void
+random_digits(VecamSketchTerms *terms, int bits, int words, bool smallest)
 {
-	static const int weights[4] = {1, 2, 4, -8};
-	int32		sum = 0;
+	int8	   *k = unit_guarded(64 * words);
+	int			n = bits * words;
+	uint64	   *planes = unit_guarded(4 * n * sizeof(uint64));
+	int			i;
 	int			p;
-	int			w;
+	int			b;
 
-	for (p = 0; p < 4; p++)
+	memset(planes, 0, 4 * n * sizeof(uint64));
+	for (i = 0; i < 64 * words; i++)
 	{
-		for (w = 0; w < n; w++)
-			sum += weights[p] * count_bits(row[w] & planes[p * n + w]);
+		k[i] = (int8) (smallest ? -8 : unit_range(-8, 7));
+		for (p = 0; p < 4; p++)
+		{
+			for (b = 0; b < bits; b++)
+				planes[p * n + b * words + i / 64] |=
+					(uint64) ((k[i] >> p) & 1) << (i % 64);
+		}
+	}
+	terms->bits = bits;
+	terms->words = words;
+	terms->k = k;
+	terms->planes = planes;
+}
+
+static int32
+plain_sketch_sum(const int8 *k, int bits, int words, const uint64 *sketch)
+{
+	int32		sum = 0;
+	int			b;
+	int			i;
+
+	for (b = 0; b < bits; b++)
+	{
+		for (i = 0; i < 64 * words; i++)
+		{
+			if ((sketch[b * words + i / 64] >> (i % 64)) & 1)
+				sum += k[i] << (bits - 1 - b);
+		}
 	}
 	return sum;
 }
 
-static void
-check_plane_sums(const VecamKernels *k, int n, int count, int stride)
+static float
+plain_estimate(const VecamSketchTerms *terms, const uint64 *sketch,
+			   const float *factors)
 {
-	size_t		words = count > 0 ? (size_t) (count - 1) * stride + n : 0;
-	uint64	   *planes = unit_guarded(4 * n * sizeof(uint64));
-	uint64	   *rows = unit_guarded(words * sizeof(uint64));
-	int32	   *sums = unit_guarded(count * sizeof(int32));
-	bool		ones = unit_range(0, 3) == 0;
+	int32		sum = plain_sketch_sum(terms->k, terms->bits, terms->words,
+									   sketch);
+	double		product = factors[1] * (terms->delta * sum - terms->offset);
+	double		d2 = terms->centre + factors[0] + product;
+
+	if (!(d2 > -FLT_MAX))
+		return -FLT_MAX;
+	return d2 < FLT_MAX ? (float) d2 : FLT_MAX;
+}
+
+/* terms: the digits and the numbers */
+static void
+check_sketch_estimates(const VecamKernels *k, const VecamSketchTerms *terms,
+					   bool ones, float scale, int count)
+{
+	size_t		stride = terms->bits * terms->words;
+	uint64	   *sketches = unit_guarded(count * stride * sizeof(uint64));
+	float	   *factors = unit_guarded(2 * count * sizeof(float));
+	float	   *est = unit_guarded(count * sizeof(float));
 	size_t		i;
 	int			r;
 
-	for (i = 0; i < 4 * (size_t) n; i++)
-		planes[i] = ones ? (i < 3 * (size_t) n ? 0 : ~UINT64CONST(0)) :
-			unit_random();
-	for (i = 0; i < words; i++)
-		rows[i] = ones ? ~UINT64CONST(0) : unit_random();
-	k->plane_sums(n, planes, rows, count, stride, sums);
+	for (i = 0; i < count * stride; i++)
+		sketches[i] = ones ? ~UINT64CONST(0) : unit_random();
+	for (r = 0; r < 2 * count; r++)
+		factors[r] = scale * (float) unit_normal();
+	k->sketch_estimates(terms, count, sketches, factors, est);
 	for (r = 0; r < count; r++)
-		unit_check(sums[r] == plane_sum(n, planes, rows + (size_t) r * stride),
-				   "n = %d, count %d, stride %d: row %d", n, count, stride, r);
+	{
+		float		expected = plain_estimate(terms, sketches + r * stride,
+											  factors + 2 * r);
+
+		unit_check(memcmp(&est[r], &expected, sizeof(float)) == 0,
+				   "%d words, count %d: estimate %d is %.9g, not %.9g",
+				   terms->words, count, r, est[r], expected);
+	}
+}
+
+static void
+check_sketches(const VecamKernels *k, int bits, int words, int count)
+{
+	bool		ones = unit_range(0, 3) == 0;
+	VecamSketchTerms terms;
+
+	random_digits(&terms, bits, words, ones);
+	terms.centre = unit_uniform();
+	terms.delta = unit_uniform();
+	terms.offset = unit_normal();
+	check_sketch_estimates(k, &terms, ones, 1.0f, count);
+
+	/* too large for float4, for double, and infinity less infinity */
+	terms.delta = 1e30;
+	check_sketch_estimates(k, &terms, ones, 1e30f, count);
+	terms.delta = 1e300;
+	check_sketch_estimates(k, &terms, ones, 1e30f, count);
+	terms.centre = INFINITY;
+	check_sketch_estimates(k, &terms, ones, 1e30f, count);
 	unit_free_guarded();
 }
 
 static void
-test_plane_sums(const VecamKernels *k)
+test_sketches(const VecamKernels *k)
 {
-	static const int counts[] = {0, 1, 2, 31, 32, 63, 64, 65, 130, 200};
-	int			n;
+	static const int counts[] = {0, 1, 2, 31, 32, 63, 64, 65, 130};
+	int			bits;
+	int			words;
 	size_t		c;
 
-	unit_case("%s plane_sums", k->name);
-	for (n = 1; n <= 40; n++)
+	for (bits = 1; bits <= 2; bits++)
 	{
-		for (c = 0; c < lengthof(counts); c++)
-			check_plane_sums(k, n, counts[c], n + unit_range(0, 1) * 3);
+		unit_case("%s sketch_estimates of %d bits", k->name, bits);
+		for (words = 1; words <= 40; words++)
+		{
+			for (c = 0; c < lengthof(counts); c++)
+				check_sketches(k, bits, words, counts[c]);
+		}
+		check_sketches(k, bits, 250, 5);
+		check_sketches(k, bits, 257, 3);
 	}
-	check_plane_sums(k, 250, 5, 250);
-	check_plane_sums(k, 257, 3, 300);
 }
 
 static void
@@ -503,7 +577,7 @@ main(void)
 		test_vectors(k);
 		test_unaligned(k);
 		test_identities(k);
-		test_plane_sums(k);
+		test_sketches(k);
 		test_transforms(k);
 	}
 	return unit_finish();

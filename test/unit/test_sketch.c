@@ -15,6 +15,7 @@
 
 #define MAX_DIMS 1600
 #define MAX_WORDS (MAX_DIMS / 64)
+#define MAX_QUERY_WORDS (16 * MAX_WORDS)
 
 static uint8 signs[VECAM_ROTATION_SIGN_BYTES(MAX_DIMS)];
 
@@ -131,9 +132,33 @@ test_shape(void)
 	unit_check(shape.dims == 100 && shape.bits == 2 && shape.words == 2, "100");
 }
 
+/* The digits' two forms agree, and there is nothing beyond the dimensions. */
+static void
+check_digits(const VecamSketchQuery *query, const VecamSketchShape *shape)
+{
+	int			n = shape->bits * shape->words;
+	int			i;
+	int			p;
+	int			b;
+
+	for (i = 0; i < 64 * shape->words; i++)
+	{
+		int			k = query->k[i];
+
+		unit_check(k >= -8 && k <= 7 && (i < shape->dims || k == 0),
+				   "dims %d: digit %d is %d", shape->dims, i, k);
+		for (p = 0; p < 4; p++)
+		{
+			for (b = 0; b < shape->bits; b++)
+				unit_check(((query->planes[p * n + b * shape->words + i / 64] >>
+							 (i % 64)) & 1) == (uint64) ((k >> p) & 1),
+						   "dims %d: plane %d of digit %d", shape->dims, p, i);
+		}
+	}
+}
+
 /*
- * Estimates equal their formula with the quantised query, which is read back
- * from its planes.
+ * Estimates equal their formula with the quantised query.
  */
 static void
 check_formula(const VecamSketchShape *shape, int count)
@@ -143,7 +168,8 @@ check_formula(const VecamSketchShape *shape, int count)
 	float	   *x = unit_alloc((count + 1) * n * sizeof(float));
 	float		c[MAX_DIMS];
 	float	   *q = x + (size_t) count * n;
-	uint64	   *planes = unit_guarded(4 * shape->words * sizeof(uint64));
+	uint64	   *digits = unit_guarded(VECAM_SKETCH_QUERY_WORDS(shape) *
+									  sizeof(uint64));
 	uint64	   *sketches = unit_guarded(count * VECAM_SKETCH_BYTES(shape));
 	VecamSketchFactors *factors = unit_guarded(count * sizeof(VecamSketchFactors));
 	float	   *est = unit_guarded(count * sizeof(float));
@@ -159,7 +185,8 @@ check_formula(const VecamSketchShape *shape, int count)
 	for (r = 0; r < count; r++)
 		vecam_sketch_encode(shape, x + (size_t) r * n, c, sketches + r * words,
 							&factors[r]);
-	vecam_sketch_query_init(&query, shape, q, planes);
+	vecam_sketch_query_init(&query, shape, q, digits);
+	check_digits(&query, shape);
 	vecam_sketch_estimate(&query, shape, 10.0, count, sketches, factors, est);
 	for (r = 0; r < count; r++)
 	{
@@ -168,12 +195,8 @@ check_formula(const VecamSketchShape *shape, int count)
 
 		for (i = 0; i < shape->dims; i++)
 		{
-			int			k = 0;
-			int			p;
+			int			k = query.k[i];
 
-			for (p = 0; p < 4; p++)
-				k += (int) ((planes[p * shape->words + i / 64] >> (i % 64)) & 1) *
-					(p == 3 ? -8 : 1 << p);
 			vq += query.delta * k * level_of(shape, sketches + r * words, i);
 			loss += (q[i] - query.delta * k) * (q[i] - query.delta * k);
 			norm2 += (double) q[i] * q[i];
@@ -233,7 +256,7 @@ add_error(Errors *errors, const VecamSketchShape *shape, const float *x,
 {
 	int			n = shape->n;
 	uint64		sketch[2 * MAX_WORDS];
-	uint64		planes[4 * MAX_WORDS];
+	uint64		digits[MAX_QUERY_WORDS];
 	VecamSketchFactors factors;
 	VecamSketchQuery query;
 	double		centre2 = vecam_kernels->l2_squared(n, q, c);
@@ -249,7 +272,7 @@ add_error(Errors *errors, const VecamSketchShape *shape, const float *x,
 	int			i;
 
 	vecam_sketch_encode(shape, x, c, sketch, &factors);
-	vecam_sketch_query_init(&query, shape, q, planes);
+	vecam_sketch_query_init(&query, shape, q, digits);
 	vecam_sketch_estimate(&query, shape, centre2, 1, sketch, &factors, &est);
 
 	for (i = 0; i < shape->dims; i++)
@@ -405,7 +428,7 @@ test_degenerate(void)
 	float		x[100];
 	float		c[100];
 	uint64		sketch[4];
-	uint64		planes[8];
+	uint64		digits[MAX_QUERY_WORDS];
 	VecamSketchShape shape;
 	VecamSketchFactors factors;
 	VecamSketchQuery query;
@@ -436,16 +459,16 @@ test_degenerate(void)
 		vecam_sketch_encode(&shape, x, c, sketch, &factors);
 		unit_check(isfinite(factors.add) && isfinite(factors.mul), "tiny r");
 
-		vecam_sketch_query_init(&query, &shape, c, planes);
+		vecam_sketch_query_init(&query, &shape, c, digits);
 		vecam_sketch_estimate(&query, &shape, 4.0, 1, sketch, &factors, &est);
 		unit_check(fabsf(est - 4.0f) < 1e-5f, "query of zeros: %g", est);
 		unit_normal_vector(100, x, 1e38);
-		vecam_sketch_query_init(&query, &shape, x, planes);
+		vecam_sketch_query_init(&query, &shape, x, digits);
 		vecam_sketch_estimate(&query, &shape, INFINITY, 1, sketch, &factors,
 							  &est);
 		unit_check(isfinite(est), "huge query: %g", est);
 		x[3] = INFINITY;
-		vecam_sketch_query_init(&query, &shape, x, planes);
+		vecam_sketch_query_init(&query, &shape, x, digits);
 		unit_check(query.delta == 0.0 && query.sum == 0.0, "infinite query");
 	}
 }
