@@ -5,6 +5,9 @@
 #   scripts/chroot-trixie.sh [DIR]          make it (default /tmp/trixie)
 #   scripts/chroot-trixie.sh [DIR] -- CMD   make it if need be, run CMD inside
 #
+# --bind FOLDER:PLACE before the "--", any number of times, shows CMD a folder of
+# this system as PLACE.
+#
 # Needs root and debootstrap (Debian: apt-get install debootstrap).  Takes a few
 # minutes and 2 GB once; kept afterwards.  Removing DIR removes all of it: the
 # file systems that CMD needs are mounted in a namespace that ends with CMD, and
@@ -17,24 +20,31 @@ MIRROR=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 PACKAGES="postgresql-17 postgresql-server-dev-17 postgresql-17-pgvector
 	gcc make locales libipc-run-perl python3-numpy python3-psycopg2"
 
-# inside DIR CMD...: runs CMD in the chroot, in namespaces of its own.
+# inside DIR CMD...: runs CMD in the chroot, in namespaces of its own, with the
+# folders of BINDS.
 inside()
 {
 	# shellcheck disable=SC2016
 	as_root unshare --mount --pid --fork --kill-child bash -c '
 		set -e
-		dir=$1; shift
+		dir=$1 binds=$2; shift 2
+		for ((; binds > 0; binds--)); do
+			mkdir -p "$dir${1#*:}"
+			mount --bind "${1%%:*}" "$dir${1#*:}"
+			shift
+		done
 		mount -t proc proc "$dir/proc"
 		mkdir -p "$dir/dev/shm"
 		mount -t tmpfs -o mode=1777 tmpfs "$dir/dev/shm"
 		exec chroot "$dir" /usr/bin/env -i HOME=/root LC_ALL=C.UTF-8 \
-			PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"' - "$@"
+			PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"' \
+		- "$1" ${#BINDS[@]} ${BINDS[@]+"${BINDS[@]}"} "${@:2}"
 }
 
 # make_chroot DIR: in DIR.partial first, so that DIR is whole if it exists.
 make_chroot()
 {
-	local dir=$1 new=$1.partial
+	local dir=$1 new=$1.partial BINDS=()
 
 	[ -x /usr/sbin/debootstrap ] ||
 		die "debootstrap is missing (Debian: apt-get install debootstrap)"
@@ -59,11 +69,17 @@ make_chroot()
 }
 
 DIR=/tmp/trixie
-if [ $# -gt 0 ] && [ "$1" != -- ]; then
+BINDS=()
+if [ $# -gt 0 ] && [[ $1 != --* ]]; then
 	DIR=$1
 	shift
 fi
-[ $# -eq 0 ] || [ "$1" = -- ] || die "usage: scripts/chroot-trixie.sh [DIR] [-- CMD...]"
+while [ $# -gt 1 ] && [ "$1" = --bind ]; do
+	BINDS+=("$2")
+	shift 2
+done
+[ $# -eq 0 ] || [ "$1" = -- ] ||
+	die "usage: scripts/chroot-trixie.sh [DIR] [[--bind FOLDER:PLACE]... -- CMD...]"
 [ $# -eq 0 ] || shift
 
 LOG=$(mktemp)
