@@ -140,4 +140,5 @@ _PG_init(void)
 	vecam_kernels_init();
 	define_settings();
 	vecam_options_init();
+	vecam_plan_init();
 }

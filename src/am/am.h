@@ -91,6 +91,9 @@ extern int	vecam_lookahead(Relation index);
 extern bool vecam_wants_seal(Relation index, const VecamIndex *ix,
 							 int64 growing_rows, int factor);
 
+/* plan.c */
+extern void vecam_plan_init(void);
+
 /* scan.c */
 extern IndexScanDesc vecam_beginscan(Relation index, int nkeys, int norderbys);
 extern void vecam_rescan(IndexScanDesc scan, ScanKey keys, int nkeys,

@@ -113,12 +113,10 @@ vecam_fine_decode(int n, const VecamSq8Header *head, const uint8 *code,
 	float		origin = head->lo - step * ((LEVELS - 1) / 2.0f);
 	const uint8 *f = nibbles(fine);
 	double		largest;
-	int			i;
 
-	for (i = 0; i < half; i++)
-		x[i] = origin + step * (float) (LEVELS * code[i] + (f[i] & 0x0F));
-	for (i = half; i < n; i++)
-		x[i] = origin + step * (float) (LEVELS * code[i] + (f[i - half] >> 4));
+	vecam_kernels->decode_fine(half, origin, step, code, f, 0, x);
+	vecam_kernels->decode_fine(n - half, origin, step, code + half, f, 4,
+							   x + half);
 
 	/* five roundings, each of a number within the range of the codes */
 	largest = fabs((double) head->lo) + 257.0 * head->delta;

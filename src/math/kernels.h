@@ -115,6 +115,14 @@ typedef struct VecamKernels
 	 * i < n - h, where h = ceil(n / 2), in float4
 	 */
 	void		(*kac) (int n, float scale, float *x);
+
+	/*
+	 * x[i] = origin + step * (16 * code[i] + f), in float4, with f the four
+	 * bits of fine[i] from bit shift = 0 or 4 on
+	 */
+	void		(*decode_fine) (int n, float origin, float step,
+								const uint8 *code, const uint8 *fine,
+								int shift, float *x);
 } VecamKernels;
 
 /*

@@ -845,6 +845,35 @@ avx2_kac(int n, float scale, float *x)
 	}
 }
 
+TARGET_INLINE __m256i
+eight_bytes(const uint8 *p)
+{
+	return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *) p));
+}
+
+TARGET static void
+avx2_decode_fine(int n, float origin, float step, const uint8 *code,
+				 const uint8 *fine, int shift, float *x)
+{
+	const __m128i count = _mm_cvtsi32_si128(shift);
+	const __m256i nibble = _mm256_set1_epi32(0x0F);
+	const __m256 o = _mm256_set1_ps(origin);
+	const __m256 s = _mm256_set1_ps(step);
+	int			i;
+
+	for (i = 0; i + 8 <= n; i += 8)
+	{
+		__m256i		f = _mm256_and_si256(_mm256_srl_epi32(eight_bytes(fine + i),
+														  count), nibble);
+		__m256i		k = _mm256_or_si256(_mm256_slli_epi32(eight_bytes(code + i), 4),
+										f);
+
+		_mm256_storeu_ps(x + i, _mm256_add_ps(o, _mm256_mul_ps(s, _mm256_cvtepi32_ps(k))));
+	}
+	vecam_scalar_table.decode_fine(n - i, origin, step, code + i, fine + i,
+								   shift, x + i);
+}
+
 static const VecamKernels avx2_table = {
 	.level = VECAM_SIMD_AVX2,
 	.name = "avx2",
@@ -861,6 +890,7 @@ static const VecamKernels avx2_table = {
 	.flip_signs = avx2_flip_signs,
 	.fht = avx2_fht,
 	.kac = avx2_kac,
+	.decode_fine = avx2_decode_fine,
 };
 
 const VecamKernels *

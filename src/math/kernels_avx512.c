@@ -602,6 +602,35 @@ avx512_kac(int n, float scale, float *x)
 	}
 }
 
+/* The first count bytes at p (16 if there are more), as int32, and zeros. */
+TARGET_INLINE __m512i
+sixteen_bytes(const uint8 *p, int count)
+{
+	return _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(MASK16(count), p));
+}
+
+TARGET static void
+avx512_decode_fine(int n, float origin, float step, const uint8 *code,
+				   const uint8 *fine, int shift, float *x)
+{
+	const __m128i count = _mm_cvtsi32_si128(shift);
+	const __m512i nibble = _mm512_set1_epi32(0x0F);
+	const __m512 o = _mm512_set1_ps(origin);
+	const __m512 s = _mm512_set1_ps(step);
+	int			i;
+
+	for (i = 0; i < n; i += 16)
+	{
+		__m512i		f = _mm512_and_si512(_mm512_srl_epi32(sixteen_bytes(fine + i, n - i),
+														  count), nibble);
+		__m512i		k = _mm512_or_si512(_mm512_slli_epi32(sixteen_bytes(code + i, n - i), 4),
+										f);
+
+		_mm512_mask_storeu_ps(x + i, MASK16(n - i),
+							  _mm512_add_ps(o, _mm512_mul_ps(s, _mm512_cvtepi32_ps(k))));
+	}
+}
+
 static const VecamKernels avx512_table = {
 	.level = VECAM_SIMD_AVX512,
 	.name = "avx512",
@@ -618,6 +647,7 @@ static const VecamKernels avx512_table = {
 	.flip_signs = avx512_flip_signs,
 	.fht = avx512_fht,
 	.kac = avx512_kac,
+	.decode_fine = avx512_decode_fine,
 };
 
 const VecamKernels *

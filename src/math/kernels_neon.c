@@ -537,6 +537,13 @@ neon_kac(int n, float scale, float *x)
 	}
 }
 
+static void
+neon_decode_fine(int n, float origin, float step, const uint8 *code,
+				 const uint8 *fine, int shift, float *x)
+{
+	vecam_scalar_table.decode_fine(n, origin, step, code, fine, shift, x);
+}
+
 static const VecamKernels neon_table = {
 	.level = VECAM_SIMD_NEON,
 	.name = "neon",
@@ -553,6 +560,7 @@ static const VecamKernels neon_table = {
 	.flip_signs = neon_flip_signs,
 	.fht = neon_fht,
 	.kac = neon_kac,
+	.decode_fine = neon_decode_fine,
 };
 
 const VecamKernels *

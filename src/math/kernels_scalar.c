@@ -277,6 +277,17 @@ scalar_kac(int n, float scale, float *x)
 	}
 }
 
+static void
+scalar_decode_fine(int n, float origin, float step, const uint8 *code,
+				   const uint8 *fine, int shift, float *x)
+{
+	int			i;
+
+	for (i = 0; i < n; i++)
+		x[i] = origin +
+			step * (float) (16 * code[i] + ((fine[i] >> shift) & 0x0F));
+}
+
 const VecamKernels vecam_scalar_table = {
 	.level = VECAM_SIMD_SCALAR,
 	.name = "scalar",
@@ -293,6 +304,7 @@ const VecamKernels vecam_scalar_table = {
 	.flip_signs = scalar_flip_signs,
 	.fht = scalar_fht,
 	.kac = scalar_kac,
+	.decode_fine = scalar_decode_fine,
 };
 
 const VecamKernels *
