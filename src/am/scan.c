@@ -48,8 +48,8 @@ typedef struct VecamScanOpaqueData
 	QueryKind	query_kind;
 	VecamIndex *ix;
 	VecamCodecQuery query;
-	VecamRowScan rows;
-	VecamTidScan tids;
+	VecamRowScan *rows;			/* in the context, as are the tids */
+	VecamTidScan *tids;			/* once the rows are exhausted */
 	VecamSearchCounters counters;
 } VecamScanOpaqueData;
 
@@ -167,7 +167,8 @@ start_search(IndexScanDesc scan)
 	so->counters.pages_read = 1;
 	so->query_kind = scan->numberOfOrderBys > 0 ?
 		prepare_query(so, scan->orderByData, &query, &rotated) : QUERY_NULL;
-	vecam_rows_begin(&so->rows, index, so->ix, query,
+	so->rows = palloc(sizeof(VecamRowScan));
+	vecam_rows_begin(so->rows, index, scan->heapRelation, so->ix, query,
 					 so->query_kind == QUERY_DEFINED ? &so->query : NULL,
 					 rotated, vecam_lookahead(index),
 					 vecam_scan_order == VECAM_ORDER_STRICT,
@@ -204,7 +205,7 @@ next_row(IndexScanDesc scan, VecamScanOpaque so)
 	double		bound;
 	bool		certain;
 
-	if (!vecam_rows_next(&so->rows, &scan->xs_heaptid, &bound, &certain))
+	if (!vecam_rows_next(so->rows, &scan->xs_heaptid, &bound, &certain))
 		return false;
 	if (so->query_kind == QUERY_DEFINED)
 		store_orderby(scan, bound, false, !certain);
@@ -218,7 +219,7 @@ next_row(IndexScanDesc scan, VecamScanOpaque so)
 static bool
 next_tid(IndexScanDesc scan, VecamScanOpaque so, bool isnull)
 {
-	if (!vecam_tids_next(&so->tids, &scan->xs_heaptid))
+	if (!vecam_tids_next(so->tids, &scan->xs_heaptid))
 		return false;
 	store_orderby(scan, get_float8_nan(),
 				  isnull || so->query_kind == QUERY_NULL, false);
@@ -238,7 +239,8 @@ next_of_any_phase(IndexScanDesc scan, VecamScanOpaque so)
 	{
 		if (next_row(scan, so))
 			return true;
-		vecam_tids_begin(&so->tids, index, so->ix, VECAM_LIST_UNDEFINED,
+		so->tids = palloc(sizeof(VecamTidScan));
+		vecam_tids_begin(so->tids, index, so->ix, VECAM_LIST_UNDEFINED,
 						 &so->counters);
 		so->phase = PHASE_UNDEFINED;
 	}
@@ -246,7 +248,7 @@ next_of_any_phase(IndexScanDesc scan, VecamScanOpaque so)
 	{
 		if (next_tid(scan, so, false))
 			return true;
-		vecam_tids_begin(&so->tids, index, so->ix, VECAM_LIST_NULL,
+		vecam_tids_begin(so->tids, index, so->ix, VECAM_LIST_NULL,
 						 &so->counters);
 		so->phase = PHASE_NULLS;
 	}

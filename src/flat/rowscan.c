@@ -101,12 +101,13 @@ begin_search(VecamRowScan *scan, const float *q, const VecamCodecQuery *query,
  * of them.  All must outlive the scan.
  */
 void
-vecam_rows_begin(VecamRowScan *scan, Relation index, VecamIndex *ix,
-				 const float *q, const VecamCodecQuery *query,
+vecam_rows_begin(VecamRowScan *scan, Relation index, Relation heap,
+				 VecamIndex *ix, const float *q, const VecamCodecQuery *query,
 				 const float *rotated, int lookahead, bool strict, Size memory,
 				 VecamSearchCounters *counters)
 {
 	scan->index = index;
+	scan->heap = heap;
 	scan->ix = ix;
 	scan->memory = memory;
 	scan->strict = strict;
@@ -208,6 +209,7 @@ next_hit(VecamRowScan *scan)
 {
 	if (!vecam_search_pop(&scan->search, &scan->hit))
 		return false;
+	vecam_search_prefetch_rows(&scan->search, scan->heap);
 	scan->next_tid = 0;
 	scan->chunk.ntids = 0;
 	scan->next_chunk_tid = 0;

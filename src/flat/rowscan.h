@@ -26,6 +26,7 @@ typedef struct VecamRowCandidate
 typedef struct VecamRowScan
 {
 	Relation	index;
+	Relation	heap;
 	VecamIndex *ix;
 	Size		memory;
 	bool		strict;			/* drop rows that are found too late */
@@ -58,7 +59,7 @@ typedef struct VecamRowScan
 } VecamRowScan;
 
 extern void vecam_rows_begin(VecamRowScan *scan, Relation index,
-							 VecamIndex *ix, const float *q,
+							 Relation heap, VecamIndex *ix, const float *q,
 							 const VecamCodecQuery *query,
 							 const float *rotated, int lookahead,
 							 bool strict, Size memory,

@@ -80,6 +80,7 @@ vecam_sealer_begin(Relation index, bool wait)
 	sealer->ix = vecam_index_open(index);
 	sealer->ef_construction = sealer->ix->meta.ef_construction;
 	vecam_store_init(&sealer->store, index, VECAM_STORE_LOGGED, 0);
+	sealer->store.cache = sealer->ix->cache;
 	sealer->graph.store = &sealer->store;
 	sealer->graph.ix = sealer->ix;
 	sealer->graph.entries = &sealer->entries;

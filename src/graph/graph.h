@@ -64,6 +64,7 @@ typedef struct VecamHit
 	double		key;			/* searches: bound; linking: distance */
 	double		upper;			/* searches: of the operator's value */
 	bool		refined;		/* the finer code has been looked at */
+	bool		asked;			/* the table's page has been read ahead */
 	float		distance2;
 	VecamRef	ref;
 	VecamRef	overflow;
@@ -105,6 +106,8 @@ typedef struct VecamSearch
 	int			rest_allocated;
 	int64		popped;
 	VecamFrontierItem prefetched;	/* the last one, or 0 */
+	BlockNumber asked[32];		/* blocks read ahead, by low bits */
+	int64		reads_before;	/* this backend's buffer misses at the start */
 	uint8	   *long_code;		/* a code from extent pages */
 	float	   *decoded;		/* a finer code */
 	float	   *estimates;		/* m0 */
@@ -133,6 +136,10 @@ extern VecamNodeHeader *vecam_node_of_pin(VecamGraph *graph, VecamPin *pin,
 										  int slot);
 extern const uint8 *vecam_node_code(VecamGraph *graph, VecamNodeHeader *node,
 									uint8 *long_code);
+
+/* prefetch.c */
+extern void vecam_search_prefetch(VecamSearch *search);
+extern void vecam_search_prefetch_rows(VecamSearch *search, Relation heap);
 
 /* neighbours.c */
 extern int	vecam_choose_neighbours(const VecamIndex *ix, VecamHit *hits,

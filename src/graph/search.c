@@ -23,6 +23,7 @@
  */
 #include "postgres.h"
 
+#include "executor/instrument.h"
 #include "graph/graph.h"
 #include "math/kernels.h"
 #include "miscadmin.h"
@@ -36,9 +37,6 @@
 
 /* So many of the best hits are refined as soon as they are found. */
 #define EAGER_HITS 16
-
-/* Bytes of a cache line. */
-#define PREFETCH_LINE 64
 
 typedef struct VisitedEntry
 {
@@ -80,6 +78,7 @@ vecam_search_init(VecamSearch *search, VecamGraph *graph,
 	search->window = palloc(sizeof(VecamHit) * (search->window_size + 1));
 	search->rest_allocated = 256;
 	search->rest = palloc(sizeof(VecamHit) * search->rest_allocated);
+	search->reads_before = pgBufferUsage.shared_blks_read;
 	search->estimates = palloc(sizeof(float) * graph->ix->nodes.m0);
 	if (graph->ix->nodes.fine)
 		search->decoded = palloc(sizeof(float) * graph->ix->meta.dims);
@@ -309,6 +308,7 @@ expand_node(VecamSearch *search, VecamNodeHeader *node, VecamRef ref)
 		hit.key = search->bound ?
 			vecam_codec_bound(search->bound, &node->sq8, code) : hit.distance2;
 		hit.upper = get_float8_infinity();
+		hit.asked = false;
 		hit.refined = search->bound == NULL || search->decoded == NULL;
 		if (!hit.refined && is_near_front(search, &hit))
 			refine_hit(search, &hit, node);
@@ -327,35 +327,6 @@ expand_node(VecamSearch *search, VecamNodeHeader *node, VecamRef ref)
 		graph->counters->nodes_visited++;
 		graph->counters->distances_computed++;
 	}
-}
-
-/*
- * Have the CPU load the node that comes next while another is expanded.  What
- * is peeked at may be any page by now, which does no harm.
- */
-static void
-prefetch_node(VecamSearch *search, VecamFrontierItem item)
-{
-	const VecamNodeLayout *nl = &search->graph->ix->nodes;
-	VecamIndexCache *cache = search->graph->store->cache;
-	VecamRef	ref = vecam_item_ref(item);
-	char	   *page;
-	char	   *node;
-
-	if (item == search->prefetched || cache == NULL)
-		return;
-	search->prefetched = item;
-	page = vecam_cache_peek(cache, VecamRefBlock(nl, ref));
-	if (page == NULL)
-		return;
-	node = (char *) vecam_node_at(nl, page, VecamRefSlot(nl, ref));
-	vecam_prefetch_memory(page);
-	vecam_prefetch_memory(page + BLCKSZ - sizeof(VecamPageOpaqueData));
-	vecam_prefetch_memory(node);
-	for (int at = nl->code; at < nl->distances; at += PREFETCH_LINE)
-		vecam_prefetch_memory(node + at);
-	for (int at = PREFETCH_LINE; at < nl->code; at += PREFETCH_LINE)
-		vecam_prefetch_memory(node + at);
 }
 
 /* Is there such a block?  Asking the operating system costs a system call. */
@@ -445,8 +416,7 @@ vecam_search_run(VecamSearch *search)
 		VecamFrontierItem item = vecam_frontier_pop(&search->frontier);
 
 		CHECK_FOR_INTERRUPTS();
-		if (search->frontier.n > 0)
-			prefetch_node(search, search->frontier.items[0]);
+		vecam_search_prefetch(search);
 		visit(search, item);
 	}
 }

@@ -118,6 +118,18 @@ vecam_store_pin(VecamStore *store, BlockNumber blkno, int lockmode,
 }
 
 /*
+ * The page of a block if it is known where in memory that is, to prefetch from
+ * it into the CPU's cache; it may be any page by now.
+ */
+char *
+vecam_store_peek(VecamStore *store, BlockNumber blkno)
+{
+	if (store->mode == VECAM_STORE_MEMORY)
+		return blkno < store->nblocks ? memory_page(store, blkno) : NULL;
+	return store->cache ? vecam_cache_peek(store->cache, blkno) : NULL;
+}
+
+/*
  * Take a new page in hand, exclusively; the caller initialises it in the
  * change that links it.  Spills to shared buffers when memory is full, so no
  * other page may be in hand then.

@@ -64,6 +64,7 @@ extern void vecam_store_spill(VecamStore *store);
 extern BlockNumber vecam_store_nblocks(VecamStore *store);
 extern void vecam_store_pin(VecamStore *store, BlockNumber blkno,
 							int lockmode, VecamPin *pin);
+extern char *vecam_store_peek(VecamStore *store, BlockNumber blkno);
 extern void vecam_store_alloc(VecamStore *store, VecamPin *pin);
 extern void vecam_store_take_page(VecamStore *store, BlockNumber blkno,
 								  Page copy);
