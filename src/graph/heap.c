@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * heap.c
- *	  The frontier of a search: a min-heap of nodes to expand.
+ *	  The frontier of a search: a priority queue of nodes to expand.
  *
  * lib/binaryheap and lib/pairingheap compare through a function pointer and
  * keep one pointer or node per element; a search pushes dozens of elements per
@@ -23,42 +23,66 @@
  * context.
  */
 void
-vecam_frontier_init(VecamFrontier *heap, Size memory)
+vecam_frontier_init(VecamFrontier *frontier, Size memory)
 {
-	heap->n = 0;
-	heap->allocated = FIRST_SIZE;
-	heap->max = Max(FIRST_SIZE,
-					Min(memory / sizeof(VecamFrontierItem), INT_MAX / 4));
-	heap->items = palloc(sizeof(VecamFrontierItem) * heap->allocated);
+	frontier->nnear = 0;
+	frontier->limit = PG_UINT64_MAX;
+	frontier->nfar = 0;
+	frontier->allocated = FIRST_SIZE;
+	frontier->max = Max(FIRST_SIZE,
+						Min(memory / sizeof(VecamFrontierItem), INT_MAX / 4));
+	frontier->far_items = palloc(sizeof(VecamFrontierItem) * frontier->allocated);
 }
 
-static int
-compare_items(const void *a, const void *b)
+static inline void
+swap_items(VecamFrontierItem *a, VecamFrontierItem *b)
 {
-	VecamFrontierItem x = *(const VecamFrontierItem *) a;
-	VecamFrontierItem y = *(const VecamFrontierItem *) b;
+	VecamFrontierItem t = *a;
 
-	return (x > y) - (x < y);
+	*a = *b;
+	*b = t;
 }
 
 /*
- * Make room for another item: more memory, or else without the worse half.
+ * Move the k smallest of n > k items to the front, the next one behind them
+ * (Hoare's selection, with the middle one of three as the pivot).
  */
-void
-vecam_frontier_make_room(VecamFrontier *heap)
+static void
+select_items(VecamFrontierItem *items, int n, int k)
 {
-	if (heap->allocated < heap->max)
-	{
-		heap->allocated = Min(heap->max, heap->allocated * 2);
-		heap->items = repalloc_huge(heap->items,
-									sizeof(VecamFrontierItem) *
-									(Size) heap->allocated);
-		return;
-	}
+	int			lo = 0;
+	int			hi = n - 1;
 
-	/* a sorted array is a heap */
-	qsort(heap->items, heap->n, sizeof(VecamFrontierItem), compare_items);
-	heap->n /= 2;
+	while (lo < hi)
+	{
+		int			mid = lo + (hi - lo) / 2;
+		int			i = lo;
+		int			j = hi;
+		VecamFrontierItem pivot;
+
+		if (items[mid] < items[lo])
+			swap_items(&items[mid], &items[lo]);
+		if (items[hi] < items[lo])
+			swap_items(&items[hi], &items[lo]);
+		if (items[hi] < items[mid])
+			swap_items(&items[hi], &items[mid]);
+		pivot = items[mid];
+		while (i <= j)
+		{
+			while (items[i] < pivot)
+				i++;
+			while (items[j] > pivot)
+				j--;
+			if (i <= j)
+				swap_items(&items[i++], &items[j--]);
+		}
+		if (k <= j)
+			hi = j;
+		else if (k >= i)
+			lo = i;
+		else
+			return;
+	}
 }
 
 /* The smallest of the up to four children that begin at `first`. */
@@ -80,26 +104,101 @@ smallest_child(const VecamFrontierItem *items, int first, int n)
 	return items[right] < items[left] ? right : left;
 }
 
-/*
- * Take the item with the smallest estimate; the frontier is not empty.
- */
-VecamFrontierItem
-vecam_frontier_pop(VecamFrontier *heap)
+/* Let an item sink from place i, which is free, to where it belongs. */
+static inline void
+sift_down(VecamFrontierItem *items, int n, int i, VecamFrontierItem item)
 {
-	VecamFrontierItem *items = heap->items;
-	VecamFrontierItem top = items[0];
-	VecamFrontierItem last = items[--heap->n];
-	int			i = 0;
-
-	while (4 * i + 1 < heap->n)
+	while (4 * i + 1 < n)
 	{
-		int			child = smallest_child(items, 4 * i + 1, heap->n);
+		int			child = smallest_child(items, 4 * i + 1, n);
 
-		if (items[child] >= last)
+		if (items[child] >= item)
 			break;
 		items[i] = items[child];
 		i = child;
 	}
-	items[i] = last;
+	items[i] = item;
+}
+
+static void
+make_heap(VecamFrontier *frontier)
+{
+	for (int i = (frontier->nnear + 2) / 4 - 1; i >= 0; i--)
+		sift_down(frontier->near_items, frontier->nnear, i, frontier->near_items[i]);
+}
+
+/*
+ * The heap is full: its worse half becomes far.
+ */
+void
+vecam_frontier_split(VecamFrontier *frontier)
+{
+	int			nmoved = frontier->nnear - VECAM_NEAR_ITEMS;
+
+	while (frontier->nfar + nmoved > frontier->allocated)
+		vecam_frontier_make_room(frontier);
+	select_items(frontier->near_items, frontier->nnear, VECAM_NEAR_ITEMS);
+	frontier->limit = frontier->near_items[VECAM_NEAR_ITEMS];
+	memcpy(frontier->far_items + frontier->nfar, frontier->near_items + VECAM_NEAR_ITEMS,
+		   sizeof(VecamFrontierItem) * nmoved);
+	frontier->nfar += nmoved;
+	frontier->nnear = VECAM_NEAR_ITEMS;
+	make_heap(frontier);
+}
+
+/*
+ * The heap is empty: the best of the far items, of which there are some, are
+ * the near ones now.
+ */
+void
+vecam_frontier_refill(VecamFrontier *frontier)
+{
+	int			n = Min(frontier->nfar, VECAM_NEAR_ITEMS);
+
+	frontier->limit = PG_UINT64_MAX;
+	if (n < frontier->nfar)
+	{
+		select_items(frontier->far_items, frontier->nfar, n);
+		frontier->limit = frontier->far_items[n];
+	}
+	memcpy(frontier->near_items, frontier->far_items, sizeof(VecamFrontierItem) * n);
+	frontier->nnear = n;
+
+	/* close the gap with the last ones */
+	frontier->nfar -= n;
+	memmove(frontier->far_items, frontier->far_items + Max(n, frontier->nfar),
+			sizeof(VecamFrontierItem) * Min(n, frontier->nfar));
+	make_heap(frontier);
+}
+
+/*
+ * Make room for more far items: more memory, or else without the worse half.
+ */
+void
+vecam_frontier_make_room(VecamFrontier *frontier)
+{
+	if (frontier->allocated < frontier->max)
+	{
+		frontier->allocated = Min(frontier->max, frontier->allocated * 2);
+		frontier->far_items = repalloc_huge(frontier->far_items,
+									  sizeof(VecamFrontierItem) *
+									  (Size) frontier->allocated);
+		return;
+	}
+	select_items(frontier->far_items, frontier->nfar, frontier->nfar / 2);
+	frontier->nfar /= 2;
+}
+
+/*
+ * Take the item with the smallest estimate; the frontier is not empty.
+ */
+VecamFrontierItem
+vecam_frontier_pop(VecamFrontier *frontier)
+{
+	VecamFrontierItem top = vecam_frontier_top(frontier);
+	int			n = --frontier->nnear;
+
+	if (n > 0)
+		sift_down(frontier->near_items, n, 0, frontier->near_items[n]);
 	return top;
 }

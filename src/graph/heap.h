@@ -1,12 +1,16 @@
 /*-------------------------------------------------------------------------
  *
  * heap.h
- *	  The frontier of a search: a min-heap of nodes to expand.
+ *	  The frontier of a search: a priority queue of nodes to expand.
  *
  * An item is one integer, so that one comparison orders two: the estimate, as
  * the upper bits of a float4 made to sort as an unsigned number, then the
- * reference and the generation.  The heap has four children to a parent, which
- * halves its depth and keeps siblings in one cache line.
+ * reference and the generation.
+ *
+ * A search pushes many more items than it pops.  So only the best ones are in a
+ * heap, which is small and stays in the CPU's first cache; all others lie in a
+ * heap in the other sense of the word, and are looked at when the best ones are
+ * used up.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,11 +21,18 @@
 
 typedef uint64 VecamFrontierItem;
 
+/* Items that the heap gets at once, and those at which it has too many. */
+#define VECAM_NEAR_ITEMS 128
+#define VECAM_MAX_NEAR_ITEMS (2 * VECAM_NEAR_ITEMS)
+
 typedef struct VecamFrontier
 {
-	VecamFrontierItem *items;
-	int			n;
-	int			allocated;
+	VecamFrontierItem near_items[VECAM_MAX_NEAR_ITEMS];	/* a heap, four children */
+	int			nnear;
+	VecamFrontierItem limit;	/* near items < limit <= far items */
+	VecamFrontierItem *far_items;
+	int			nfar;
+	int			allocated;		/* of far */
 	int			max;			/* beyond it the worse half is dropped */
 } VecamFrontier;
 
@@ -74,27 +85,57 @@ vecam_item_generation(VecamFrontierItem item)
 	return (uint8) item;
 }
 
-extern void vecam_frontier_init(VecamFrontier *heap, Size memory);
-extern void vecam_frontier_make_room(VecamFrontier *heap);
-extern VecamFrontierItem vecam_frontier_pop(VecamFrontier *heap);
+extern void vecam_frontier_init(VecamFrontier *frontier, Size memory);
+extern void vecam_frontier_split(VecamFrontier *frontier);
+extern void vecam_frontier_refill(VecamFrontier *frontier);
+extern void vecam_frontier_make_room(VecamFrontier *frontier);
+extern VecamFrontierItem vecam_frontier_pop(VecamFrontier *frontier);
+
+static inline bool
+vecam_frontier_is_empty(const VecamFrontier *frontier)
+{
+	return frontier->nnear == 0 && frontier->nfar == 0;
+}
+
+/* The item with the smallest estimate; the frontier is not empty. */
+static inline VecamFrontierItem
+vecam_frontier_top(VecamFrontier *frontier)
+{
+	if (frontier->nnear == 0)
+		vecam_frontier_refill(frontier);
+	return frontier->near_items[0];
+}
+
+/* Is the item none of the best, so that pushing it costs next to nothing? */
+static inline bool
+vecam_frontier_is_far(const VecamFrontier *frontier, VecamFrontierItem item)
+{
+	return item >= frontier->limit;
+}
 
 static inline void
-vecam_frontier_push(VecamFrontier *heap, VecamFrontierItem item)
+vecam_frontier_push(VecamFrontier *frontier, VecamFrontierItem item)
 {
-	VecamFrontierItem *items;
+	VecamFrontierItem *items = frontier->near_items;
 	int			i;
 
-	if (heap->n == heap->allocated)
-		vecam_frontier_make_room(heap);
+	if (vecam_frontier_is_far(frontier, item))
+	{
+		if (frontier->nfar == frontier->allocated)
+			vecam_frontier_make_room(frontier);
+		frontier->far_items[frontier->nfar++] = item;
+		return;
+	}
 
-	items = heap->items;
-	i = heap->n++;
+	i = frontier->nnear++;
 	while (i > 0 && items[(i - 1) / 4] > item)
 	{
 		items[i] = items[(i - 1) / 4];
 		i = (i - 1) / 4;
 	}
 	items[i] = item;
+	if (frontier->nnear == VECAM_MAX_NEAR_ITEMS)
+		vecam_frontier_split(frontier);
 }
 
 #endif							/* VECAM_HEAP_H */

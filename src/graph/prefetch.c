@@ -54,9 +54,9 @@ read_ahead(VecamSearch *search)
 	const VecamNodeLayout *nl = &search->graph->ix->nodes;
 	VecamFrontier *frontier = &search->frontier;
 
-	for (int i = 0; i < Min(frontier->n, DISK_AHEAD); i++)
+	for (int i = 0; i < Min(frontier->nnear, DISK_AHEAD); i++)
 	{
-		VecamRef	ref = vecam_item_ref(frontier->items[i]);
+		VecamRef	ref = vecam_item_ref(frontier->near_items[i]);
 		BlockNumber blkno = VecamRefBlock(nl, ref);
 		BlockNumber *asked = &search->asked[blkno % lengthof(search->asked)];
 
@@ -78,9 +78,9 @@ vecam_search_prefetch(VecamSearch *search)
 	VecamFrontierItem item;
 	char	   *page;
 
-	if (search->frontier.n == 0)
+	if (vecam_frontier_is_empty(&search->frontier))
 		return;
-	item = search->frontier.items[0];
+	item = vecam_frontier_top(&search->frontier);
 	if (item != search->prefetched)
 	{
 		search->prefetched = item;

@@ -255,7 +255,8 @@ push_neighbours(VecamSearch *search, VecamNodeHeader *node, double distance2)
 			est[i] += diff * diff;
 		}
 		item = vecam_frontier_item(est[i], refs[i], generations[i]);
-		if (visited_lookup(search->visited, vecam_item_node(item)) == NULL)
+		if (vecam_frontier_is_far(&search->frontier, item) ||
+			visited_lookup(search->visited, vecam_item_node(item)) == NULL)
 			vecam_frontier_push(&search->frontier, item);
 	}
 	if (search->graph->counters)
@@ -392,9 +393,9 @@ can_stop(VecamSearch *search)
 {
 	float		best;
 
-	if (search->frontier.n == 0)
+	if (vecam_frontier_is_empty(&search->frontier))
 		return true;
-	best = vecam_item_estimate(search->frontier.items[0]);
+	best = vecam_item_estimate(vecam_frontier_top(&search->frontier));
 	if (search->nwindow >= search->lookahead &&
 		best > search->window[search->lookahead - 1].distance2)
 		return true;
