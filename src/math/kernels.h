@@ -39,6 +39,21 @@ typedef struct VecamCosineTerms
 	double		norm2_b;
 } VecamCosineTerms;
 
+/* What vectors of small integers are measured by when they are made. */
+typedef struct VecamQuantised
+{
+	double		loss2;			/* sum of (x[i] - scale * k[i])^2 */
+	double		sum;			/* of k[i], exact */
+	double		norm2;			/* sum of k[i]^2, exact */
+} VecamQuantised;
+
+typedef struct VecamDigitSums
+{
+	double		product;		/* sum of x[i] * inverse * k[i], in float4 */
+	int32		sum;			/* of k[i] */
+	int32		norm2;			/* sum of k[i]^2 */
+} VecamDigitSums;
+
 /*
  * A query, as a digit k[i] = -8 .. 7 for each coordinate, against the sketches
  * of one centre: b[i] is the bit, or the number of two bits, of coordinate i,
@@ -100,6 +115,34 @@ typedef struct VecamKernels
 	void		(*sketch_estimates) (const VecamSketchTerms *terms, int count,
 									 const uint64 *sketches,
 									 const float *factors, float *est);
+
+	/*
+	 * Smallest and largest of n >= 1 numbers, neither of them -0; false if any
+	 * is infinite or NaN.
+	 */
+	bool		(*range) (int n, const float *x, float *lo, float *hi);
+
+	/*
+	 * k[i] = x[i] * inverse in float4, rounded to the nearest, ties to even.
+	 * The caller sees to it that no |k[i]| is above 32,767, and gives a scale
+	 * that is a float4, so that scale * k[i] is exact.
+	 */
+	VecamQuantised (*quantise) (int n, const float *x, float inverse,
+								double scale, int16 *k);
+
+	/*
+	 * The same for the digits of a sketched query, -8 .. 7, which are what
+	 * lies beyond them, too.
+	 */
+	VecamDigitSums (*sketch_digits) (int n, const float *x, float inverse,
+									 int8 *k);
+
+	/*
+	 * Bit p of the 64 * words bytes k as plane p of 0 .. 3, which are stride
+	 * words apart.
+	 */
+	void		(*bit_planes) (int words, const int8 *k, int stride,
+							   uint64 *planes);
 
 	/* Negate x[i] where bit i (least significant first) of signs is set. */
 	void		(*flip_signs) (int n, const uint8 *signs, float *x);

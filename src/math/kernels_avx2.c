@@ -665,6 +665,205 @@ avx2_sketch_estimates(const VecamSketchTerms *terms, int count,
 						sketches + (size_t) r * n, factors + 2 * r, est + r);
 }
 
+/* The smallest and the largest of the lanes. */
+TARGET_INLINE void
+fold_range(__m256 low, __m256 high, float *lo, float *hi)
+{
+	float		a[8];
+	float		b[8];
+	int			i;
+
+	_mm256_storeu_ps(a, low);
+	_mm256_storeu_ps(b, high);
+	for (i = 1; i < 8; i++)
+	{
+		a[0] = Min(a[0], a[i]);
+		b[0] = Max(b[0], b[i]);
+	}
+	/* no negative zero */
+	*lo = a[0] + 0.0f;
+	*hi = b[0] + 0.0f;
+}
+
+TARGET static bool
+avx2_range(int n, const float *x, float *lo, float *hi)
+{
+	const __m256 zero = _mm256_setzero_ps();
+	__m256		low = _mm256_set1_ps(x[0]);
+	__m256		high = low;
+	__m256		poison = zero;
+	float		rest = 0.0f;
+	float		tail_lo = x[0];
+	float		tail_hi = x[0];
+	int			i;
+
+	for (i = 0; i + 8 <= n; i += 8)
+	{
+		__m256		v = _mm256_loadu_ps(x + i);
+
+		low = _mm256_min_ps(v, low);
+		high = _mm256_max_ps(v, high);
+		/* 0 for every finite number, else NaN, which stays */
+		poison = _mm256_add_ps(poison, _mm256_mul_ps(v, zero));
+	}
+	for (; i < n; i++)
+	{
+		tail_lo = Min(tail_lo, x[i]);
+		tail_hi = Max(tail_hi, x[i]);
+		rest += x[i] * 0.0f;
+	}
+	fold_range(_mm256_min_ps(_mm256_set1_ps(tail_lo), low),
+			   _mm256_max_ps(_mm256_set1_ps(tail_hi), high), lo, hi);
+	return rest == 0.0f &&
+		_mm256_movemask_ps(_mm256_cmp_ps(poison, zero, _CMP_EQ_OQ)) == 0xFF;
+}
+
+/* Four numbers of a quantised vector: what they add to loss and norm. */
+TARGET_INLINE void
+measure_four(__m128 x, __m256d scale, __m128i k, __m256d *loss, __m256d *norm)
+{
+	__m256d		d = _mm256_cvtepi32_pd(k);
+	/* scale * k is exact */
+	__m256d		e = _mm256_fnmadd_pd(scale, d, _mm256_cvtps_pd(x));
+
+	*loss = _mm256_add_pd(*loss, _mm256_mul_pd(e, e));
+	*norm = _mm256_fmadd_pd(d, d, *norm);
+}
+
+/* Sixteen 32-bit numbers as 16-bit ones, in order. */
+TARGET_INLINE __m256i
+pack_epi16(__m256i a, __m256i b)
+{
+	return _mm256_permute4x64_epi64(_mm256_packs_epi32(a, b), 0xD8);
+}
+
+TARGET_INLINE __m256i
+round_to_even(const float *x, __m256 inverse)
+{
+	return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x), inverse));
+}
+
+TARGET static VecamQuantised
+avx2_quantise(int n, const float *x, float inverse, double scale, int16 *k)
+{
+	const __m256 inv = _mm256_set1_ps(inverse);
+	const __m256d s = _mm256_set1_pd(scale);
+	Lanes		loss = lanes_zero();
+	Lanes		norm = lanes_zero();
+	__m256i		sum = _mm256_setzero_si256();
+	VecamQuantised result;
+	int			i;
+
+	for (i = 0; i < n; i += VECAM_LANES)
+	{
+		float		tail[VECAM_LANES] = {0};
+		int16		tail_k[VECAM_LANES];
+		bool		full = i + VECAM_LANES <= n;
+		const float *p = full ? x + i : tail;
+		__m256i		k0;
+		__m256i		k1;
+
+		if (!full)
+			memcpy(tail, x + i, (n - i) * sizeof(float));
+		k0 = round_to_even(p, inv);
+		k1 = round_to_even(p + 8, inv);
+		measure_four(_mm_loadu_ps(p), s, _mm256_castsi256_si128(k0),
+					 &loss.v[0], &norm.v[0]);
+		measure_four(_mm_loadu_ps(p + 4), s, _mm256_extracti128_si256(k0, 1),
+					 &loss.v[1], &norm.v[1]);
+		measure_four(_mm_loadu_ps(p + 8), s, _mm256_castsi256_si128(k1),
+					 &loss.v[2], &norm.v[2]);
+		measure_four(_mm_loadu_ps(p + 12), s, _mm256_extracti128_si256(k1, 1),
+					 &loss.v[3], &norm.v[3]);
+		sum = _mm256_add_epi32(sum, _mm256_add_epi32(k0, k1));
+		_mm256_storeu_si256((__m256i *) (full ? k + i : tail_k),
+							pack_epi16(k0, k1));
+		if (!full)
+			memcpy(k + i, tail_k, (n - i) * sizeof(int16));
+	}
+	result.loss2 = lanes_sum(loss);
+	result.norm2 = lanes_sum(norm);
+	result.sum = (double) sum_epi32(sum);
+	return result;
+}
+
+/* Eight digits, and what they add to the products. */
+TARGET_INLINE __m256i
+eight_digits(const float *x, __m256 inverse, __m256 *product)
+{
+	__m256		t = _mm256_mul_ps(_mm256_loadu_ps(x), inverse);
+	__m256		cut = _mm256_min_ps(_mm256_max_ps(t, _mm256_set1_ps(-8.0f)),
+									_mm256_set1_ps(7.0f));
+	__m256i		k = _mm256_cvtps_epi32(cut);
+
+	*product = _mm256_add_ps(*product,
+							 _mm256_mul_ps(t, _mm256_cvtepi32_ps(k)));
+	return k;
+}
+
+TARGET static VecamDigitSums
+avx2_sketch_digits(int n, const float *x, float inverse, int8 *k)
+{
+	const __m256i ones = _mm256_set1_epi16(1);
+	const __m256 inv = _mm256_set1_ps(inverse);
+	__m256		product0 = _mm256_setzero_ps();
+	__m256		product1 = _mm256_setzero_ps();
+	__m256i		sum = _mm256_setzero_si256();
+	__m256i		norm = _mm256_setzero_si256();
+	VecamDigitSums sums;
+	float		product[VECAM_LANES];
+	int			i;
+
+	for (i = 0; i < n; i += VECAM_LANES)
+	{
+		float		tail[VECAM_LANES] = {0};
+		const float *p = i + VECAM_LANES <= n ? x + i : tail;
+		int8		digits[VECAM_LANES];
+		__m256i		k0;
+		__m256i		words;
+
+		if (p == tail)
+			memcpy(tail, x + i, (n - i) * sizeof(float));
+		k0 = eight_digits(p, inv, &product0);
+		words = pack_epi16(k0, eight_digits(p + 8, inv, &product1));
+		sum = _mm256_add_epi32(sum, _mm256_madd_epi16(words, ones));
+		norm = _mm256_add_epi32(norm, _mm256_madd_epi16(words, words));
+		_mm_storeu_si128((__m128i *) digits,
+						 _mm_packs_epi16(_mm256_castsi256_si128(words),
+										 _mm256_extracti128_si256(words, 1)));
+		memcpy(k + i, digits, Min(n - i, VECAM_LANES));
+	}
+	_mm256_storeu_ps(product, product0);
+	_mm256_storeu_ps(product + 8, product1);
+	sums.product = lanes_sum(lanes_load(product));
+	sums.sum = sum_epi32(sum);
+	sums.norm2 = sum_epi32(norm);
+	return sums;
+}
+
+TARGET static void
+avx2_bit_planes(int words, const int8 *k, int stride, uint64 *planes)
+{
+	int			w;
+	int			p;
+
+	for (w = 0; w < words; w++)
+	{
+		const __m256i *half = (const __m256i *) (k + 64 * w);
+		/* bit 3 of each byte becomes its sign */
+		__m256i		a = _mm256_slli_epi16(_mm256_loadu_si256(half), 4);
+		__m256i		b = _mm256_slli_epi16(_mm256_loadu_si256(half + 1), 4);
+
+		for (p = 3; p >= 0; p--)
+		{
+			planes[p * stride + w] = (uint32) _mm256_movemask_epi8(a) |
+				(uint64) (uint32) _mm256_movemask_epi8(b) << 32;
+			a = _mm256_add_epi8(a, a);
+			b = _mm256_add_epi8(b, b);
+		}
+	}
+}
+
 /* Negate the eight floats at x whose sign bits the shifts bring to the top. */
 TARGET_INLINE void
 flip_eight(float *x, __m256i signs, __m256i shifts)
@@ -887,6 +1086,10 @@ static const VecamKernels avx2_table = {
 	.popcount_and = avx2_popcount_and,
 	.popcount_xor = avx2_popcount_xor,
 	.sketch_estimates = avx2_sketch_estimates,
+	.range = avx2_range,
+	.quantise = avx2_quantise,
+	.sketch_digits = avx2_sketch_digits,
+	.bit_planes = avx2_bit_planes,
 	.flip_signs = avx2_flip_signs,
 	.fht = avx2_fht,
 	.kac = avx2_kac,

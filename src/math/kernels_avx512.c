@@ -473,6 +473,117 @@ avx512_sketch_estimates(const VecamSketchTerms *terms, int count,
 #undef CASE
 }
 
+TARGET static bool
+avx512_range(int n, const float *x, float *lo, float *hi)
+{
+	const __m512 zero = _mm512_setzero_ps();
+	__m512		first = _mm512_set1_ps(x[0]);
+	__m512		low = first;
+	__m512		high = first;
+	__m512		poison = zero;
+	int			i;
+
+	for (i = 0; i < n; i += 16)
+	{
+		__m512		v = _mm512_mask_loadu_ps(first, MASK16(n - i), x + i);
+
+		low = _mm512_min_ps(v, low);
+		high = _mm512_max_ps(v, high);
+		/* 0 for every finite number, else NaN, which stays */
+		poison = _mm512_add_ps(poison, _mm512_mul_ps(v, zero));
+	}
+	/* no negative zero */
+	*lo = _mm512_reduce_min_ps(low) + 0.0f;
+	*hi = _mm512_reduce_max_ps(high) + 0.0f;
+	return _mm512_cmp_ps_mask(poison, zero, _CMP_EQ_OQ) == 0xFFFF;
+}
+
+/* acc + (x - scale * k)^2; scale * k is exact */
+TARGET_INLINE __m512d
+add_loss(__m512d acc, __m256 x, __m512d scale, __m512d k)
+{
+	__m512d		e = _mm512_fnmadd_pd(scale, k, _mm512_cvtps_pd(x));
+
+	return _mm512_add_pd(acc, _mm512_mul_pd(e, e));
+}
+
+TARGET static VecamQuantised
+avx512_quantise(int n, const float *x, float inverse, double scale, int16 *k)
+{
+	const __m512d s = _mm512_set1_pd(scale);
+	Lanes		loss = lanes_zero();
+	Lanes		norm = lanes_zero();
+	__m512i		sum = _mm512_setzero_si512();
+	VecamQuantised result;
+	int			i;
+
+	for (i = 0; i < n; i += 16)
+	{
+		__mmask16	m = MASK16(n - i);
+		__m512		v = _mm512_maskz_loadu_ps(m, x + i);
+		__m512i		ki = _mm512_cvtps_epi32(_mm512_mul_ps(v, _mm512_set1_ps(inverse)));
+		__m512d		k0 = _mm512_cvtepi32_pd(_mm512_castsi512_si256(ki));
+		__m512d		k1 = _mm512_cvtepi32_pd(_mm512_extracti32x8_epi32(ki, 1));
+
+		loss.low = add_loss(loss.low, _mm512_castps512_ps256(v), s, k0);
+		loss.high = add_loss(loss.high, _mm512_extractf32x8_ps(v, 1), s, k1);
+		norm.low = _mm512_fmadd_pd(k0, k0, norm.low);
+		norm.high = _mm512_fmadd_pd(k1, k1, norm.high);
+		sum = _mm512_add_epi32(sum, ki);
+		_mm512_mask_cvtepi32_storeu_epi16(k + i, m, ki);
+	}
+	result.loss2 = lanes_sum(loss);
+	result.norm2 = lanes_sum(norm);
+	result.sum = (double) _mm512_reduce_add_epi32(sum);
+	return result;
+}
+
+TARGET static VecamDigitSums
+avx512_sketch_digits(int n, const float *x, float inverse, int8 *k)
+{
+	__m512		product = _mm512_setzero_ps();
+	__m512i		sum = _mm512_setzero_si512();
+	__m512i		norm = _mm512_setzero_si512();
+	VecamDigitSums sums;
+	int			i;
+
+	for (i = 0; i < n; i += 16)
+	{
+		__mmask16	m = MASK16(n - i);
+		__m512		v = _mm512_maskz_loadu_ps(m, x + i);
+		__m512		t = _mm512_mul_ps(v, _mm512_set1_ps(inverse));
+		__m512		cut = _mm512_min_ps(_mm512_max_ps(t, _mm512_set1_ps(-8.0f)),
+										_mm512_set1_ps(7.0f));
+		__m512i		ki = _mm512_cvtps_epi32(cut);
+
+		product = _mm512_add_ps(product,
+								_mm512_mul_ps(t, _mm512_cvtepi32_ps(ki)));
+		sum = _mm512_add_epi32(sum, ki);
+		norm = _mm512_add_epi32(norm, _mm512_mullo_epi32(ki, ki));
+		_mm512_mask_cvtepi32_storeu_epi8(k + i, m, ki);
+	}
+	sums.product = lanes_sum(lanes_widen(product));
+	sums.sum = _mm512_reduce_add_epi32(sum);
+	sums.norm2 = _mm512_reduce_add_epi32(norm);
+	return sums;
+}
+
+TARGET static void
+avx512_bit_planes(int words, const int8 *k, int stride, uint64 *planes)
+{
+	int			w;
+	int			p;
+
+	for (w = 0; w < words; w++)
+	{
+		__m512i		v = _mm512_loadu_si512(k + 64 * w);
+
+		for (p = 0; p < 4; p++)
+			planes[p * stride + w] =
+				_mm512_test_epi8_mask(v, _mm512_set1_epi8((char) (1 << p)));
+	}
+}
+
 TARGET static void
 avx512_flip_signs(int n, const uint8 *signs, float *x)
 {
@@ -644,6 +755,10 @@ static const VecamKernels avx512_table = {
 	.popcount_and = avx512_popcount_and,
 	.popcount_xor = avx512_popcount_xor,
 	.sketch_estimates = avx512_sketch_estimates,
+	.range = avx512_range,
+	.quantise = avx512_quantise,
+	.sketch_digits = avx512_sketch_digits,
+	.bit_planes = avx512_bit_planes,
 	.flip_signs = avx512_flip_signs,
 	.fht = avx512_fht,
 	.kac = avx512_kac,

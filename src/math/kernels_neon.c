@@ -382,6 +382,31 @@ neon_sketch_estimates(const VecamSketchTerms *terms, int count,
 	}
 }
 
+/* The preparation of a query is left to the compiler's vectoriser. */
+static bool
+neon_range(int n, const float *x, float *lo, float *hi)
+{
+	return vecam_scalar_table.range(n, x, lo, hi);
+}
+
+static VecamQuantised
+neon_quantise(int n, const float *x, float inverse, double scale, int16 *k)
+{
+	return vecam_scalar_table.quantise(n, x, inverse, scale, k);
+}
+
+static VecamDigitSums
+neon_sketch_digits(int n, const float *x, float inverse, int8 *k)
+{
+	return vecam_scalar_table.sketch_digits(n, x, inverse, k);
+}
+
+static void
+neon_bit_planes(int words, const int8 *k, int stride, uint64 *planes)
+{
+	vecam_scalar_table.bit_planes(words, k, stride, planes);
+}
+
 static void
 neon_flip_signs(int n, const uint8 *signs, float *x)
 {
@@ -557,6 +582,10 @@ static const VecamKernels neon_table = {
 	.popcount_and = neon_popcount_and,
 	.popcount_xor = neon_popcount_xor,
 	.sketch_estimates = neon_sketch_estimates,
+	.range = neon_range,
+	.quantise = neon_quantise,
+	.sketch_digits = neon_sketch_digits,
+	.bit_planes = neon_bit_planes,
 	.flip_signs = neon_flip_signs,
 	.fht = neon_fht,
 	.kac = neon_kac,

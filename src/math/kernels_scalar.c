@@ -220,6 +220,127 @@ scalar_sketch_estimates(const VecamSketchTerms *terms, int count,
 	}
 }
 
+static bool
+scalar_range(int n, const float *x, float *min, float *max)
+{
+	float		lo[VECAM_LANES];
+	float		hi[VECAM_LANES];
+	float		poison[VECAM_LANES] = {0};
+	int			full = n - n % VECAM_LANES;
+	int			i;
+	int			j;
+
+	for (j = 0; j < VECAM_LANES; j++)
+		lo[j] = hi[j] = x[0];
+	for (i = 0; i < full; i += VECAM_LANES)
+	{
+		for (j = 0; j < VECAM_LANES; j++)
+		{
+			float		v = x[i + j];
+
+			lo[j] = v < lo[j] ? v : lo[j];
+			hi[j] = v > hi[j] ? v : hi[j];
+			/* 0 for every finite number, else NaN */
+			poison[j] += v * 0.0f;
+		}
+	}
+	for (i = full; i < n; i++)
+	{
+		lo[0] = x[i] < lo[0] ? x[i] : lo[0];
+		hi[0] = x[i] > hi[0] ? x[i] : hi[0];
+		poison[0] += x[i] * 0.0f;
+	}
+	for (j = 1; j < VECAM_LANES; j++)
+	{
+		lo[0] = lo[j] < lo[0] ? lo[j] : lo[0];
+		hi[0] = hi[j] > hi[0] ? hi[j] : hi[0];
+		poison[0] += poison[j];
+	}
+	/* no negative zero: headers are compared bit by bit */
+	*min = lo[0] + 0.0f;
+	*max = hi[0] + 0.0f;
+	return poison[0] == 0.0f;
+}
+
+/* Adding this leaves no bits behind the point of a float4 below 2^22. */
+#define ROUNDER 12582912.0f
+
+static inline int
+round_to_even(float t)
+{
+	return (int) ((t + ROUNDER) - ROUNDER);
+}
+
+static VecamQuantised
+scalar_quantise(int n, const float *x, float inverse, double scale, int16 *k)
+{
+	double		loss[VECAM_LANES] = {0};
+	VecamQuantised result = {0};
+	int			i;
+
+	for (i = 0; i < n; i++)
+	{
+		int			ki = round_to_even(x[i] * inverse);
+		double		e = (double) x[i] - scale * (double) ki;
+
+		k[i] = (int16) ki;
+		loss[i % VECAM_LANES] += e * e;
+		result.sum += (double) ki;
+		result.norm2 += (double) ki * (double) ki;
+	}
+	result.loss2 = vecam_sum_lanes(loss);
+	return result;
+}
+
+static VecamDigitSums
+scalar_sketch_digits(int n, const float *x, float inverse, int8 *k)
+{
+	float		product[VECAM_LANES] = {0};
+	double		lanes[VECAM_LANES];
+	VecamDigitSums sums = {0};
+	int			i;
+
+	for (i = 0; i < n; i++)
+	{
+		float		t = x[i] * inverse;
+		int			digit = round_to_even(Min(Max(t, -8.0f), 7.0f));
+
+		k[i] = (int8) digit;
+		product[i % VECAM_LANES] += t * (float) digit;
+		sums.sum += digit;
+		sums.norm2 += digit * digit;
+	}
+	for (i = 0; i < VECAM_LANES; i++)
+		lanes[i] = product[i];
+	sums.product = vecam_sum_lanes(lanes);
+	return sums;
+}
+
+/* One bit of each of 64 bytes. */
+static uint64
+pack_bit(const int8 *k, int bit)
+{
+	uint64		word = 0;
+	int			i;
+
+	for (i = 0; i < 64; i++)
+		word |= (uint64) (((uint8) k[i] >> bit) & 1) << i;
+	return word;
+}
+
+static void
+scalar_bit_planes(int words, const int8 *k, int stride, uint64 *planes)
+{
+	int			w;
+	int			p;
+
+	for (w = 0; w < words; w++)
+	{
+		for (p = 0; p < 4; p++)
+			planes[p * stride + w] = pack_bit(k + 64 * w, p);
+	}
+}
+
 static void
 scalar_flip_signs(int n, const uint8 *signs, float *x)
 {
@@ -301,6 +422,10 @@ const VecamKernels vecam_scalar_table = {
 	.popcount_and = scalar_popcount_and,
 	.popcount_xor = scalar_popcount_xor,
 	.sketch_estimates = scalar_sketch_estimates,
+	.range = scalar_range,
+	.quantise = scalar_quantise,
+	.sketch_digits = scalar_sketch_digits,
+	.bit_planes = scalar_bit_planes,
 	.flip_signs = scalar_flip_signs,
 	.fht = scalar_fht,
 	.kac = scalar_kac,

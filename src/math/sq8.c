@@ -53,51 +53,6 @@ float_down(double x)
 	return (double) f > x ? nextafterf(f, 0.0f) : f;
 }
 
-/*
- * Smallest and largest coordinate; false if any is infinite or NaN.
- */
-static bool
-find_range(int n, const float *x, float *min, float *max)
-{
-	float		lo[VECAM_LANES];
-	float		hi[VECAM_LANES];
-	float		poison[VECAM_LANES] = {0};
-	int			full = n - n % VECAM_LANES;
-	int			i;
-	int			j;
-
-	for (j = 0; j < VECAM_LANES; j++)
-		lo[j] = hi[j] = x[0];
-	for (i = 0; i < full; i += VECAM_LANES)
-	{
-		for (j = 0; j < VECAM_LANES; j++)
-		{
-			float		v = x[i + j];
-
-			lo[j] = v < lo[j] ? v : lo[j];
-			hi[j] = v > hi[j] ? v : hi[j];
-			/* 0 for every finite number, else NaN */
-			poison[j] += v * 0.0f;
-		}
-	}
-	for (i = full; i < n; i++)
-	{
-		lo[0] = x[i] < lo[0] ? x[i] : lo[0];
-		hi[0] = x[i] > hi[0] ? x[i] : hi[0];
-		poison[0] += x[i] * 0.0f;
-	}
-	for (j = 1; j < VECAM_LANES; j++)
-	{
-		lo[0] = lo[j] < lo[0] ? lo[j] : lo[0];
-		hi[0] = hi[j] > hi[0] ? hi[j] : hi[0];
-		poison[0] += poison[j];
-	}
-	/* no negative zero: headers are compared bit by bit */
-	*min = lo[0] + 0.0f;
-	*max = hi[0] + 0.0f;
-	return poison[0] == 0.0f;
-}
-
 static void
 choose_codes(int n, const float *x, double lo, double delta, uint8 *code)
 {
@@ -161,7 +116,7 @@ vecam_sq8_encode(int n, const float *x, double input_error,
 	double		residual;
 
 	memset(code, 0, n);
-	if (!find_range(n, x, &lo, &hi))
+	if (!vecam_kernels->range(n, x, &lo, &hi))
 	{
 		head->lo = head->delta = head->norm2 = 0.0f;
 		head->residual = INFINITY;
@@ -213,33 +168,6 @@ query_levels(int n)
 	return Min(levels, PG_INT16_MAX);
 }
 
-/*
- * Fill q16 and return |x - q~|^2.  *sum16 and *norm16 get the sum and the
- * squared norm of q16, both exact.
- */
-static double
-quantise_query(int n, const float *x, double scale, int16 *q16,
-			   int64 *sum16, int64 *norm16)
-{
-	double		inverse = 1.0 / scale;
-	double		loss[VECAM_LANES] = {0};
-	int			i;
-
-	*sum16 = *norm16 = 0;
-	for (i = 0; i < n; i++)
-	{
-		double		t = (double) x[i] * inverse;
-		int			k = (int) (t + (t < 0.0 ? -0.5 : 0.5));
-		double		e = (double) x[i] - scale * (double) k;
-
-		q16[i] = (int16) k;
-		*sum16 += k;
-		*norm16 += k * k;
-		loss[i % VECAM_LANES] += e * e;
-	}
-	return vecam_sum_lanes(loss);
-}
-
 void
 vecam_sq8_query_init(VecamSq8Query *query, int n, const float *x,
 					 double input_error, int16 *q16)
@@ -247,27 +175,33 @@ vecam_sq8_query_init(VecamSq8Query *query, int n, const float *x,
 	float		lo;
 	float		hi;
 	double		largest;
-	double		loss2 = 0.0;
-	int64		sum16 = 0;
-	int64		norm16 = 0;
+	VecamQuantised quantised = {0};
 
 	memset(query, 0, sizeof(VecamSq8Query));
-	memset(q16, 0, n * sizeof(int16));
 	query->n = n;
 	query->q16 = q16;
-	query->finite = find_range(n, x, &lo, &hi) && isfinite(input_error);
+	query->finite = vecam_kernels->range(n, x, &lo, &hi) &&
+		isfinite(input_error);
+	largest = Max(-(double) lo, (double) hi);
+	if (!query->finite || largest == 0.0)
+		memset(q16, 0, n * sizeof(int16));
 	if (!query->finite)
 		return;
 
-	largest = Max(-(double) lo, (double) hi);
+	/*
+	 * A float4 scale with a float4 inverse.  Their rounding leads above the
+	 * largest level by far less than one half.
+	 */
 	if (largest > 0.0)
 	{
-		query->scale = largest / query_levels(n);
-		loss2 = quantise_query(n, x, query->scale, q16, &sum16, &norm16);
+		query->scale = Max((float) (largest / query_levels(n)), FLT_MIN);
+		quantised = vecam_kernels->quantise(n, x,
+											(float) (1.0 / query->scale),
+											query->scale, q16);
 	}
-	query->sum = query->scale * (double) sum16;
-	query->norm2 = query->scale * query->scale * (double) norm16;
-	query->error = sqrt(loss2) * (1.0 + sum_error(n)) +
+	query->sum = query->scale * quantised.sum;
+	query->norm2 = query->scale * query->scale * quantised.norm2;
+	query->error = sqrt(quantised.loss2) * (1.0 + sum_error(n)) +
 		4.0 * DBL_EPSILON * sqrt(query->norm2) + input_error;
 	query->error *= 1.0 + 4.0 * DBL_EPSILON;
 }

@@ -464,6 +464,102 @@ check_same_floats(int n, const float *x, const float *y, const char *what)
 }
 
 static void
+check_quantised(const VecamKernels *k, int n, const float *x, float inverse)
+{
+	const VecamKernels *s = vecam_kernels_scalar();
+	int			words = (n + 63) / 64;
+	double		scale = (float) (1.0 / inverse);
+	int16	   *q = unit_guarded(n * sizeof(int16));
+	int16	   *q_s = unit_guarded(n * sizeof(int16));
+	int8	   *d = unit_guarded(64 * words);
+	int8	   *d_s = unit_guarded(64 * words);
+	uint64	   *planes = unit_guarded((3 * (words + 1) + words) * sizeof(uint64));
+	VecamQuantised m = k->quantise(n, x, inverse, scale, q);
+	VecamQuantised m_s = s->quantise(n, x, inverse, scale, q_s);
+	VecamDigitSums g = k->sketch_digits(n, x, inverse, d);
+	VecamDigitSums g_s = s->sketch_digits(n, x, inverse, d_s);
+	int			i;
+	int			p;
+
+	unit_check(memcmp(q, q_s, n * sizeof(int16)) == 0 &&
+			   same_bits(m.loss2, m_s.loss2) && m.sum == m_s.sum &&
+			   m.norm2 == m_s.norm2, "n = %d: quantise differs", n);
+	unit_check(memcmp(d, d_s, n) == 0 && same_bits(g.product, g_s.product) &&
+			   g.sum == g_s.sum && g.norm2 == g_s.norm2,
+			   "n = %d: sketch_digits differs", n);
+	for (i = 0; i < n; i++)
+	{
+		double		t = nearbyint(x[i] * inverse);
+
+		unit_check(q[i] == t && d[i] == Min(Max(t, -8), 7),
+				   "n = %d: element %d of %g is %d and %d", n, i,
+				   (double) (x[i] * inverse), q[i], d[i]);
+	}
+	for (i = n; i < 64 * words; i++)
+		d[i] = (int8) unit_random();
+	k->bit_planes(words, d, words + 1, planes);
+	for (p = 0; p < 4; p++)
+	{
+		for (i = 0; i < 64 * words; i++)
+			unit_check(((planes[p * (words + 1) + i / 64] >> (i % 64)) & 1) ==
+					   (uint64) ((d[i] >> p) & 1), "n = %d: plane %d of %d",
+					   n, p, i);
+	}
+}
+
+static void
+check_range(const VecamKernels *k, int n, float *x)
+{
+	static const float outside[] = {INFINITY, -INFINITY, NAN};
+	float		lo = x[0];
+	float		hi = x[0];
+	float		lo_k;
+	float		hi_k;
+	bool		finite;
+	int			i;
+
+	for (i = 1; i < n; i++)
+	{
+		lo = Min(lo, x[i]);
+		hi = Max(hi, x[i]);
+	}
+	finite = k->range(n, x, &lo_k, &hi_k);
+	unit_check(finite && lo_k == lo && hi_k == hi,
+			   "n = %d: range %g .. %g, not %g .. %g", n, lo_k, hi_k, lo, hi);
+	x[unit_range(0, n - 1)] = outside[unit_range(0, 2)];
+	unit_check(!k->range(n, x, &lo_k, &hi_k), "n = %d: range is finite", n);
+	memset(x, 0, n * sizeof(float));
+	x[0] = -0.0f;
+	finite = k->range(n, x, &lo_k, &hi_k);
+	unit_check(finite && !signbit(lo_k) && !signbit(hi_k), "n = %d: range has a negative zero", n);
+}
+
+static void
+test_quantising(const VecamKernels *k)
+{
+	int			n;
+
+	unit_case("%s range, quantise, sketch_digits and bit_planes", k->name);
+	for (n = 1; n <= MAX_DIMS; n = next_dims(n))
+	{
+		float	   *x = unit_guarded(n * sizeof(float));
+		int			i;
+
+		for (i = 0; i < n; i++)
+			x[i] = (float) unit_normal() * 5.0f;
+		check_quantised(k, n, x, 1.0f);
+		check_quantised(k, n, x, 1000.0f);
+		/* ties, and the largest level */
+		for (i = 0; i < n; i++)
+			x[i] = unit_range(-65534, 65534) / 2.0f;
+		check_quantised(k, n, x, 1.0f);
+		random_floats(n, x);
+		check_range(k, n, x);
+		unit_free_guarded();
+	}
+}
+
+static void
 test_transforms(const VecamKernels *k)
 {
 	const VecamKernels *s = vecam_kernels_scalar();
@@ -578,6 +674,7 @@ main(void)
 		test_unaligned(k);
 		test_identities(k);
 		test_sketches(k);
+		test_quantising(k);
 		test_transforms(k);
 	}
 	return unit_finish();

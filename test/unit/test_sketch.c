@@ -208,7 +208,7 @@ check_formula(const VecamSketchShape *shape, int count)
 	}
 	unit_check(loss <= 0.04 * norm2, "n = %d: the query loses %g", n,
 			   loss / norm2);
-	unit_check(fabs(product - norm2) <= 1e-9 * norm2,
+	unit_check(fabs(product - norm2) <= 1e-6 * norm2,
 			   "n = %d: the quantised query is %g of the query", n,
 			   product / norm2);
 	free(x);
