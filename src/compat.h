@@ -99,6 +99,30 @@ vecam_extend_init_fork(Relation index)
 #endif
 }
 
+/*
+ * Pin a page if it is in this buffer, as far as the release can tell without a
+ * search.  Counts as a hit.
+ */
+static inline bool
+vecam_read_recent_buffer(Relation rel, BlockNumber blkno, Buffer buf)
+{
+	bool		found;
+
+#if PG_VERSION_NUM >= 160000
+	found = ReadRecentBuffer(rel->rd_locator, MAIN_FORKNUM, blkno, buf);
+#elif PG_VERSION_NUM >= 140000
+	found = ReadRecentBuffer(rel->rd_node, MAIN_FORKNUM, blkno, buf);
+#else
+	found = false;
+#endif
+	if (found)
+	{
+		pgstat_count_buffer_read(rel);
+		pgstat_count_buffer_hit(rel);
+	}
+	return found;
+}
+
 static inline void
 vecam_vacuum_delay_point(void)
 {
