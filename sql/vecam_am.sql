@@ -122,8 +122,8 @@ SELECT heap_rows, growing_rows FROM vecam_last_search();
 SET vecam.scan_mem = '64kB';
 SELECT n, check_order('many', '<->', '[70.3,21]', n)
 FROM unnest(ARRAY[513, 5000, NULL]) AS n;
--- the first pass keeps 512 rows and each of the others 2,048
-SELECT heap_rows, growing_rows = 20000 * 11 AS eleven_passes FROM vecam_last_search();
+-- the first pass keeps 512 rows and each of the others 4,096
+SELECT heap_rows, growing_rows = 20000 * 6 AS six_passes FROM vecam_last_search();
 -- equal distances: 20,000 of them
 UPDATE many SET v = '[1,1]' WHERE v IS NOT NULL;
 SELECT check_order('many', '<->', '[70.3,21]');

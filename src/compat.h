@@ -119,16 +119,23 @@ typedef RelFileNode VecamFileLocator;
 #endif
 
 /*
- * Pin the buffer if it holds this block of the main fork.
+ * Pin a page of the main fork if it is in this buffer, as far as the release
+ * can tell without a search.  Counts as a hit.
  */
 static inline bool
 vecam_read_recent_buffer(Relation rel, BlockNumber blkno, Buffer buf)
 {
+	bool		found = false;
+
 #if PG_VERSION_NUM >= 140000
-	return ReadRecentBuffer(vecam_file_locator(rel), MAIN_FORKNUM, blkno, buf);
-#else
-	return false;
+	found = ReadRecentBuffer(vecam_file_locator(rel), MAIN_FORKNUM, blkno, buf);
 #endif
+	if (found)
+	{
+		pgstat_count_buffer_read(rel);
+		pgstat_count_buffer_hit(rel);
+	}
+	return found;
 }
 
 /* Ask the CPU to load the cache line of an address. */

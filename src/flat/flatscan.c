@@ -3,6 +3,10 @@
  * flatscan.c
  *	  Exact search: all rows of the lists, nearest bound first.
  *
+ * Nearly all the time of a pass goes into reading codes from memory, and the
+ * rest is kept out of its way: a few instructions per code (see
+ * vecam_codec_bounds), and a prefetch that runs a page ahead.
+ *
  * A scan does not know how many rows will be asked for.  Its first pass over
  * the growing list keeps the FIRST_KEEP best candidates; if more are wanted
  * than that, another pass keeps many more of those that come after the last
@@ -24,19 +28,9 @@
 /* How many times more candidates each further pass keeps. */
 #define KEEP_GROWTH 16
 
+#define CACHE_LINE 64
+
 static void growing_pass(VecamFlatScan *scan);
-
-static int
-compare_candidates(const void *a, const void *b)
-{
-	const VecamCandidate *ca = a;
-	const VecamCandidate *cb = b;
-
-	if (ca->bound != cb->bound)
-		return ca->bound < cb->bound ? -1 : 1;
-	return ItemPointerCompare(unconstify(ItemPointerData *, &ca->tid),
-							  unconstify(ItemPointerData *, &cb->tid));
-}
 
 /*
  * Begin a scan that may use about `memory` bytes for its candidates.  The
@@ -48,7 +42,7 @@ vecam_flat_begin(VecamFlatScan *scan, Relation index, const VecamIndex *ix,
 				 const VecamCodecQuery *query, Size memory,
 				 VecamSearchCounters *counters)
 {
-	Size		max_keep = memory / (2 * sizeof(VecamCandidate));
+	Size		max_keep = memory / sizeof(VecamCandidate);
 
 	scan->pass = growing_pass;
 	scan->source = NULL;
@@ -57,44 +51,11 @@ vecam_flat_begin(VecamFlatScan *scan, Relation index, const VecamIndex *ix,
 	scan->query = query;
 	scan->counters = counters;
 	scan->code = ix->meta.nextents > 0 ? palloc(ix->meta.dims) : NULL;
-	scan->nitems = 0;
-	scan->next = 0;
-	scan->keep = FIRST_KEEP;
+	scan->screen_limit = -1.0;
+	vecam_candidates_init(&scan->candidates, FIRST_KEEP);
 	scan->max_keep = Max(FIRST_KEEP, Min(max_keep, INT_MAX / 2));
-	scan->allocated = 2 * FIRST_KEEP;
-	scan->items = palloc(sizeof(VecamCandidate) * scan->allocated);
-	scan->dropped = false;
 	scan->collected = false;
 	scan->started = false;
-}
-
-/* Sort the candidates and drop those beyond scan->keep. */
-static void
-trim_candidates(VecamFlatScan *scan)
-{
-	qsort(scan->items, scan->nitems, sizeof(VecamCandidate),
-		  compare_candidates);
-	if (scan->nitems > scan->keep)
-	{
-		scan->nitems = scan->keep;
-		scan->limit = scan->items[scan->nitems - 1];
-		scan->dropped = true;
-	}
-}
-
-/* Make room for another candidate. */
-static void
-make_room(VecamFlatScan *scan)
-{
-	if (scan->allocated < 2 * scan->keep)
-	{
-		scan->allocated = Min(scan->allocated * 2, 2 * scan->keep);
-		scan->items = repalloc_huge(scan->items,
-									sizeof(VecamCandidate) *
-									(Size) scan->allocated);
-	}
-	else
-		trim_candidates(scan);
 }
 
 /* Take up a row unless it was returned before or is too far away. */
@@ -103,15 +64,13 @@ vecam_flat_offer(VecamFlatScan *scan, double bound, ItemPointer tid)
 {
 	VecamCandidate c;
 
-	if (scan->dropped && bound > scan->limit.bound)
+	if (bound > vecam_candidates_limit(&scan->candidates))
 		return;
 	c.bound = bound;
 	c.tid = *tid;
-	if (scan->started && compare_candidates(&c, &scan->last) <= 0)
+	if (scan->started && vecam_compare_candidates(&c, &scan->last) <= 0)
 		return;
-	if (scan->nitems == scan->allocated)
-		make_room(scan);
-	scan->items[scan->nitems++] = c;
+	vecam_candidates_add(&scan->candidates, c);
 }
 
 /*
@@ -144,28 +103,106 @@ read_long_code(VecamFlatScan *scan, BlockNumber blkno,
 	return scan->code;
 }
 
+/* Offer one row. */
 static void
 scan_entry(VecamFlatScan *scan, BlockNumber blkno, VecamGrowingEntry *entry)
 {
 	double		bound = 0;
 
-	scan->counters->growing_rows++;
 	if (scan->query)
 	{
 		const uint8 *code = scan->code ? read_long_code(scan, blkno, entry) :
 			VecamGrowingPayload(entry);
 
 		bound = vecam_codec_bound(scan->query, &entry->sq8, code);
-		scan->counters->distances_computed++;
 	}
 	vecam_flat_offer(scan, bound, &entry->tid);
 }
 
-/* Offer all rows of one page.  Takes and drops a share lock on it. */
+/* Offer the rows of a page one by one. */
 static void
-scan_page(VecamFlatScan *scan, BlockNumber blkno)
+scan_entries(VecamFlatScan *scan, BlockNumber blkno, VecamSlotPage *slots)
 {
-	Buffer		buf = ReadBuffer(scan->index, blkno);
+	for (int i = 0; i < slots->nslots; i++)
+	{
+		VecamTidEntry *slot = vecam_slot(slots, i);
+
+		if (vecam_slot_is_live(slot))
+			scan_entry(scan, blkno, (VecamGrowingEntry *) slot);
+	}
+}
+
+/*
+ * Offer those of count neighbouring rows that can still become candidates.
+ * Free slots are screened as well, which is cheaper than to look for them.
+ */
+static void
+scan_batch(VecamFlatScan *scan, VecamSlotPage *slots, int first, int count)
+{
+	VecamGrowingEntry *entry = (VecamGrowingEntry *) vecam_slot(slots, first);
+	double		limit = vecam_candidates_limit(&scan->candidates);
+	int			rows[VECAM_SQ8_BATCH];
+	double		bounds[VECAM_SQ8_BATCH];
+	int			passed;
+
+	if (limit != scan->screen_limit)
+	{
+		vecam_codec_screen(&scan->screen, scan->query, limit);
+		scan->screen_limit = limit;
+	}
+	passed = vecam_codec_bounds(scan->query, &scan->screen, &entry->sq8,
+								VecamGrowingPayload(entry), count,
+								slots->slot_size, rows, bounds);
+	for (int i = 0; i < passed; i++)
+	{
+		VecamTidEntry *slot = vecam_slot(slots, first + rows[i]);
+
+		if (vecam_slot_is_live(slot))
+			vecam_flat_offer(scan, bounds[i], &slot->tid);
+	}
+}
+
+/* Fetch bytes from .. to of a page into the processor's cache. */
+static inline void
+prefetch_bytes(const char *page, Size from, Size to)
+{
+	for (Size i = from; i < to; i += CACHE_LINE)
+		__builtin_prefetch(page + i);
+}
+
+/*
+ * Offer the rows of a page whose codes are in its slots.  While it works on
+ * them it has the memory fetch `next`, the page that comes after it: the
+ * processor itself foresees no step from one page to another.  Batches are
+ * small, so that memory is busy all the time.
+ */
+static void
+scan_codes(VecamFlatScan *scan, VecamSlotPage *slots, const char *next)
+{
+	int			size = slots->slot_size;
+	int			batch = Min(Max(4, TYPEALIGN(4, 1024 / size)), VECAM_SQ8_BATCH);
+	Size		fetched = 0;
+
+	for (int i = 0; i < slots->nslots; i += batch)
+	{
+		int			count = Min(slots->nslots - i, batch);
+		Size		fetch = i + count < slots->nslots ?
+			fetched + TYPEALIGN(CACHE_LINE, count * size) : BLCKSZ;
+
+		if (next)
+			prefetch_bytes(next, fetched, Min(fetch, BLCKSZ));
+		fetched = fetch;
+		scan_batch(scan, slots, i, count);
+	}
+}
+
+/*
+ * Offer the rows of one page, which is pinned; `next` is the one after it, or
+ * InvalidBuffer.  Takes and drops a share lock, and drops the pin.
+ */
+static void
+scan_page(VecamFlatScan *scan, Buffer buf, Buffer next)
+{
 	VecamSlotPage *slots;
 
 	LockBuffer(buf, BUFFER_LOCK_SHARE);
@@ -173,42 +210,71 @@ scan_page(VecamFlatScan *scan, BlockNumber blkno)
 								  VECAM_LIST_GROWING);
 	if (slots)
 	{
-		for (int i = 0; i < slots->nslots; i++)
-		{
-			VecamTidEntry *slot = vecam_slot(slots, i);
-
-			if (vecam_slot_is_live(slot))
-				scan_entry(scan, blkno, (VecamGrowingEntry *) slot);
-		}
+		if (scan->query && scan->code == NULL)
+			scan_codes(scan, slots,
+					   BufferIsValid(next) ? BufferGetPage(next) : NULL);
+		else
+			scan_entries(scan, BufferGetBlockNumber(buf), slots);
+		scan->counters->growing_rows += slots->nlive;
+		if (scan->query)
+			scan->counters->distances_computed += slots->nlive;
 	}
 	UnlockReleaseBuffer(buf);
 	scan->counters->pages_read++;
 }
 
-/* Offer all rows of the growing list. */
+/*
+ * Offer all rows of the growing list.  Two pages are pinned at a time, one is
+ * locked.
+ */
 static void
 growing_pass(VecamFlatScan *scan)
 {
-	BlockNumber blkno;
+	Buffer		buf;
 
 	vecam_list_begin(&scan->walk, scan->index, &scan->ix->meta,
 					 VECAM_LIST_GROWING);
-	while (BlockNumberIsValid(blkno = vecam_list_next(&scan->walk)))
+	buf = vecam_list_read_next(&scan->walk);
+	while (BufferIsValid(buf))
 	{
+		Buffer		next = vecam_list_read_next(&scan->walk);
+
 		CHECK_FOR_INTERRUPTS();
-		scan_page(scan, blkno);
+		scan_page(scan, buf, next);
+		buf = next;
 	}
 }
 
-/* One pass over the source; leaves the candidates sorted. */
+/* How many candidates the next pass shall keep. */
+static int
+next_keep(const VecamFlatScan *scan)
+{
+	int			keep = scan->candidates.keep;
+
+	if (!scan->collected)
+		return FIRST_KEEP;
+	return keep > scan->max_keep / KEEP_GROWTH ? scan->max_keep :
+		keep * KEEP_GROWTH;
+}
+
+/* One pass over the source. */
 static void
 collect_candidates(VecamFlatScan *scan)
 {
-	scan->nitems = 0;
-	scan->next = 0;
-	scan->dropped = false;
+	vecam_candidates_reset(&scan->candidates, next_keep(scan));
 	scan->pass(scan);
-	trim_candidates(scan);
+	vecam_candidates_finish(&scan->candidates);
+	scan->collected = true;
+}
+
+/*
+ * Will vecam_flat_next make a pass?
+ */
+bool
+vecam_flat_needs_pass(const VecamFlatScan *scan)
+{
+	return !scan->collected ||
+		(scan->candidates.left == 0 && scan->candidates.dropped);
 }
 
 /*
@@ -217,21 +283,12 @@ collect_candidates(VecamFlatScan *scan)
 bool
 vecam_flat_next(VecamFlatScan *scan, ItemPointer tid, double *bound)
 {
-	if (!scan->collected)
-	{
+	if (vecam_flat_needs_pass(scan))
 		collect_candidates(scan);
-		scan->collected = true;
-	}
-	else if (scan->next == scan->nitems && scan->dropped)
-	{
-		scan->keep = scan->keep > scan->max_keep / KEEP_GROWTH ?
-			scan->max_keep : scan->keep * KEEP_GROWTH;
-		collect_candidates(scan);
-	}
-	if (scan->next == scan->nitems)
+	if (scan->candidates.left == 0)
 		return false;
 
-	scan->last = scan->items[scan->next++];
+	scan->last = vecam_candidates_take(&scan->candidates);
 	scan->started = true;
 	*tid = scan->last.tid;
 	*bound = scan->last.bound;

@@ -8,15 +8,10 @@
 #ifndef VECAM_FLATSCAN_H
 #define VECAM_FLATSCAN_H
 
+#include "flat/candidates.h"
 #include "flat/growing.h"
 #include "page/counters.h"
 #include "page/pagelist.h"
-
-typedef struct VecamCandidate
-{
-	double		bound;			/* never above the operator's value */
-	ItemPointerData tid;
-} VecamCandidate;
 
 /*
  * A resumable scan of rows in the order of (bound, TID): of the growing list,
@@ -33,14 +28,11 @@ typedef struct VecamFlatScan
 	VecamListWalk walk;
 	uint8	   *code;			/* a long code, put together */
 
-	VecamCandidate *items;
-	int			nitems;
-	int			allocated;
-	int			next;			/* next item to return */
-	int			keep;			/* candidates that a pass shall keep */
+	VecamScreen screen;			/* passes rows that may be candidates */
+	double		screen_limit;	/* what it was made for */
+
+	VecamCandidates candidates; /* of the last pass */
 	int			max_keep;
-	bool		dropped;		/* the pass has left rows out */
-	VecamCandidate limit;		/* once dropped: candidates beyond are no use */
 	bool		collected;		/* a pass has been made */
 	bool		started;
 	VecamCandidate last;		/* once started: the last one returned */
@@ -65,6 +57,7 @@ extern void vecam_flat_begin(VecamFlatScan *scan, Relation index,
 							 VecamSearchCounters *counters);
 extern void vecam_flat_offer(VecamFlatScan *scan, double bound,
 							 ItemPointer tid);
+extern bool vecam_flat_needs_pass(const VecamFlatScan *scan);
 extern bool vecam_flat_next(VecamFlatScan *scan, ItemPointer tid,
 							double *bound);
 extern void vecam_tids_begin(VecamTidScan *scan, Relation index,

@@ -135,14 +135,14 @@ vecam_rows_begin(VecamRowScan *scan, Relation index, Relation heap,
 static void
 remember_growing_rows(VecamRowScan *scan)
 {
-	VecamFlatScan *growing = &scan->growing;
+	VecamCandidates *growing = &scan->growing.candidates;
 
-	if (!scan->has_graph || growing->nitems == 0)
+	if (!scan->has_graph || growing->n == 0)
 		return;
 	if (scan->growing_tids == NULL)
 		scan->growing_tids = tidset_create(CurrentMemoryContext,
-										   growing->nitems, NULL);
-	for (int i = 0; i < growing->nitems; i++)
+										   growing->n, NULL);
+	for (int i = 0; i < growing->n; i++)
 	{
 		bool		found;
 
@@ -166,8 +166,7 @@ fetch_growing(VecamRowScan *scan)
 	if (scan->next_growing.valid)
 		return;
 	scan->next_growing.upper = get_float8_infinity();
-	new_pass = !growing->collected ||
-		(growing->next == growing->nitems && growing->dropped);
+	new_pass = vecam_flat_needs_pass(growing);
 	scan->next_growing.valid = vecam_flat_next(growing,
 											   &scan->next_growing.tid,
 											   &scan->next_growing.bound);

@@ -31,6 +31,9 @@
 /* room for roundings in double that are relative to a result */
 #define RELATIVE_SLACK 1e-9
 
+/* the same for screens, which are in float4 */
+#define SCREEN_ROUNDING 1e-6
+
 /*
  * An upper bound of |x|.  The kernel's squares do not underflow, since float4
  * has no number below 1e-45.
@@ -174,7 +177,7 @@ code_norm_above(const VecamSq8Header *head)
 
 static double
 inner_product_bound(const VecamCodecQuery *query, const VecamSq8Header *head,
-					const uint8 *code)
+					double dot)
 {
 	double		residual = head->residual;
 	double		code_norm = code_norm_above(head);
@@ -188,29 +191,27 @@ inner_product_bound(const VecamCodecQuery *query, const VecamSq8Header *head,
 	/* <mean, q> here and <x, q> in the operator, |x| <= |mean| + |Y| */
 	rounding = query->margin * query->norm *
 		(2.0 * query->mean_norm + code_norm + residual);
-	bound = -(vecam_sq8_dot_upper(&query->sq8, head, code) +
+	bound = -(vecam_sq8_dot_upper(&query->sq8, head, dot) +
 			  query->mean_dot + loss + 2.0 * rounding);
 
 	return isfinite(bound) ? bound : -INFINITY;
 }
 
-double
-vecam_codec_bound(const VecamCodecQuery *query, const VecamSq8Header *head,
-				  const uint8 *code)
+/* The bound of a stored vector whose code has this dot. */
+static double
+bound_of(const VecamCodecQuery *query, const VecamSq8Header *head, double dot)
 {
 	double		distance;
 	double		bound;
 
-	if (query->undefined)
-		return -INFINITY;
 	if (query->metric == VECAM_METRIC_IP)
 	{
 		if (!query->sq8.finite)
 			return -INFINITY;
-		return inner_product_bound(query, head, code);
+		return inner_product_bound(query, head, dot);
 	}
 
-	distance = vecam_sq8_lower_bound(&query->sq8, head, code);
+	distance = vecam_sq8_lower_bound(&query->sq8, head, dot);
 	if (!(distance > 0.0))
 		return 0.0;
 	if (query->metric == VECAM_METRIC_L2)
@@ -220,6 +221,115 @@ vecam_codec_bound(const VecamCodecQuery *query, const VecamSq8Header *head,
 	bound = distance * distance / 2.0 * (1.0 - RELATIVE_SLACK) -
 		4.0 * query->margin;
 	return bound > 0.0 ? bound : 0.0;
+}
+
+double
+vecam_codec_bound(const VecamCodecQuery *query, const VecamSq8Header *head,
+				  const uint8 *code)
+{
+	if (query->undefined)
+		return -INFINITY;
+	return bound_of(query, head, vecam_sq8_integer_dot(&query->sq8, code));
+}
+
+/*
+ * L2 and cosine: the bound is above the limit where
+ *
+ *		|y~ - t~| > radius + residual, radius = (limit as a distance) + E
+ *
+ * and the screen tests the squares of both sides, for want of a root.
+ */
+static void
+screen_distances(VecamScreen *screen, const VecamCodecQuery *query,
+				 double limit)
+{
+	const VecamSq8Query *sq8 = &query->sq8;
+	double		radius;
+
+	if (query->metric == VECAM_METRIC_COSINE)
+		limit = sqrt(2.0 * (limit + 4.0 * query->margin));
+	radius = limit * (1.0 + SCREEN_ROUNDING) + sq8->error;
+
+	screen->norm2 = 1.0f;
+	screen->lo = -2.0 * sq8->sum;
+	screen->product = -2.0 * sq8->scale;
+	screen->residual = -2.0 * radius;
+	screen->residual2 = -1.0f;
+	screen->constant = sq8->norm2 * (1.0 - SCREEN_ROUNDING) -
+		radius * radius * (1.0 + SCREEN_ROUNDING);
+}
+
+/*
+ * Inner product: minus the bound is a sum of such terms, but for the norm of
+ * the code, which is nowhere above its tangent in the norm's square:
+ * |y~| <= (|y~|^2 / touch + touch) / 2.  The unit is chosen so that a square of
+ * FLT_MAX, which stands for infinity, overflows.
+ */
+static void
+screen_products(VecamScreen *screen, const VecamCodecQuery *query,
+				double limit)
+{
+	double		touch = Max(query->mean_norm, query->norm);
+	double		per_norm = query->sq8.error * (1.0 + RELATIVE_SLACK) +
+		2.0 * query->margin * query->norm;
+	double		rest = per_norm * touch / 2.0 +
+		4.0 * query->margin * query->norm * query->mean_norm;
+	double		unit = per_norm / (4.0 * touch);
+
+	screen->norm2 = -2.0f;
+	screen->lo = -query->sq8.sum / unit;
+	screen->product = -query->sq8.scale / unit;
+	screen->residual = -query->norm * (1.0 + 2.0 * query->margin) / unit;
+	screen->residual2 = 0.0f;
+	screen->constant = (-query->mean_dot - limit - rest - SCREEN_ROUNDING *
+						(fabs(query->mean_dot) + fabs(limit) + rest)) / unit;
+}
+
+/* Has the coefficient lost bits to the narrow range of float4? */
+static bool
+is_denormal(float x)
+{
+	return x != 0.0f && fabsf(x) < FLT_MIN;
+}
+
+void
+vecam_codec_screen(VecamScreen *screen, const VecamCodecQuery *query,
+				   double limit)
+{
+	if (query->metric == VECAM_METRIC_IP)
+		screen_products(screen, query, limit);
+	else
+		screen_distances(screen, query, limit);
+
+	/* terms that overflow make the sum of magnitudes infinite: all pass */
+	if (!query->sq8.finite || is_denormal(screen->lo) ||
+		is_denormal(screen->product) || is_denormal(screen->residual))
+		screen->constant = -INFINITY;
+}
+
+int
+vecam_codec_bounds(const VecamCodecQuery *query, const VecamScreen *screen,
+				   const VecamSq8Header *heads, const uint8 *codes, int count,
+				   int stride, int *rows, double *bounds)
+{
+	double		dots[VECAM_SQ8_BATCH];
+	uint64		passed;
+	int			found = 0;
+	int			r;
+
+	vecam_sq8_integer_dots(&query->sq8, codes, count, stride, dots);
+	passed = vecam_kernels->screen_codes(screen, heads, count, stride, dots);
+	for (r = 0; passed != 0; r++, passed >>= 1)
+	{
+		const char *head = (const char *) heads + (size_t) r * stride;
+
+		if ((passed & 1) == 0)
+			continue;
+		rows[found] = r;
+		bounds[found++] = bound_of(query, (const VecamSq8Header *) head,
+								   dots[r]);
+	}
+	return found;
 }
 
 /*

@@ -30,6 +30,7 @@
 #include "c.h"
 
 #include "math/fine.h"
+#include "math/kernels.h"
 #include "math/metric.h"
 #include "math/rotation.h"
 #include "math/sq8.h"
@@ -104,5 +105,24 @@ extern bool vecam_codec_interval(const VecamCodecQuery *query,
 								 const uint8 *code, const uint8 *fine,
 								 float *scratch, double *lower,
 								 double *upper);
+
+/*
+ * Prepare a screen for many stored vectors, which passes all whose bound is not
+ * above the limit, and hardly any other.  query->undefined must not be set.
+ */
+extern void vecam_codec_screen(VecamScreen *screen,
+							   const VecamCodecQuery *query, double limit);
+
+/*
+ * The bounds of those among count stored vectors that the screen passes, count
+ * being at most VECAM_SQ8_BATCH, heads and codes beginning stride bytes apart.
+ * Returns how many they are, and in rows and bounds (with room for count)
+ * their numbers, in ascending order, and what vecam_codec_bound gives for them.
+ */
+extern int	vecam_codec_bounds(const VecamCodecQuery *query,
+							   const VecamScreen *screen,
+							   const VecamSq8Header *heads,
+							   const uint8 *codes, int count, int stride,
+							   int *rows, double *bounds);
 
 #endif							/* VECAM_BOUND_H */

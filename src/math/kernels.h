@@ -18,6 +18,8 @@
 
 #include "c.h"
 
+#include "math/sq8.h"
+
 /* Accumulators of a floating point kernel; part of the kernels' definition. */
 #define VECAM_LANES 16
 
@@ -77,6 +79,26 @@ typedef struct VecamSketchTerms
 } VecamSketchTerms;
 
 /*
+ * Coefficients of a test that needs no more of a code than its head and its
+ * dot product with a query: see screen_codes.
+ */
+typedef struct VecamScreen
+{
+	float		norm2;
+	float		lo;
+	float		product;
+	float		residual;
+	float		residual2;
+	float		constant;
+} VecamScreen;
+
+/* Rounding errors of the test, relative to the sum of its terms' magnitudes. */
+#define VECAM_SCREEN_SLACK 2e-6f
+
+/* Codes of one call of screen_codes at most: bits of its result. */
+#define VECAM_SCREEN_MAX 64
+
+/*
  * The kernels of one level.  n counts elements; pointers need only the
  * alignment of their element type.
  */
@@ -99,6 +121,24 @@ typedef struct VecamKernels
 	 * below 2^31 (see vecam_sq8_query_init).
 	 */
 	int32		(*dot_i16_u8) (int n, const int16 *q, const uint8 *code);
+
+	/* dots[r] = dot_i16_u8(n, q, codes + r * stride) for each of count codes */
+	void		(*dots_i16_u8) (int n, const int16 *q, const uint8 *codes,
+								int count, int stride, int32 *dots);
+
+	/*
+	 * Bit r says whether code r passes the screen s, for count codes whose
+	 * heads h begin stride bytes apart: whether not
+	 *
+	 *		a + b + c + d + e > slack * (|a| + |b| + |c| + |d| + |e|) + FLT_MIN
+	 *
+	 * in float4, added from left to right, where a = s.norm2 * h.norm2, b =
+	 * s.lo * h.lo, c = s.product * (h.delta * dots[r]), d = h.residual *
+	 * (s.residual + s.residual2 * h.residual) and e = s.constant.
+	 */
+	uint64		(*screen_codes) (const VecamScreen *s,
+								 const VecamSq8Header *heads, int count,
+								 int stride, const double *dots);
 
 	/* sum a[i] * b[i]; exact for n <= 66,051 */
 	uint32		(*dot_u8_u8) (int n, const uint8 *a, const uint8 *b);
@@ -199,5 +239,12 @@ extern const VecamKernels *vecam_kernels_avx512(void);
 
 /* The scalar kernels, which are also the definition of all the others. */
 extern const VecamKernels vecam_scalar_table;
+
+#if defined(__x86_64__)
+/* also good enough for AVX-512: memory limits it */
+extern uint64 vecam_avx2_screen_codes(const VecamScreen *s,
+									  const VecamSq8Header *heads, int count,
+									  int stride, const double *dots);
+#endif
 
 #endif							/* VECAM_KERNELS_H */

@@ -11,6 +11,8 @@
  */
 #include "c.h"
 
+#include <float.h>
+
 #include "math/kernels.h"
 
 #if defined(__x86_64__)
@@ -299,6 +301,154 @@ avx2_dot_i16_u8(int n, const int16 *q, const uint8 *code)
 	acc0 = _mm256_add_epi32(_mm256_add_epi32(acc0, acc1),
 							_mm256_add_epi32(acc2, acc3));
 	return sum + sum_epi32(acc0);
+}
+
+/*
+ * The last n % 16 elements of the query, behind zeros: for a window that ends
+ * where the codes end.
+ */
+TARGET_INLINE __m256i
+load_query_tail(const int16 *q, int n)
+{
+	int16		window[16] = {0};
+	int			tail = n % 16;
+
+	memcpy(window + 16 - tail, q + n - tail, tail * sizeof(int16));
+	return _mm256_loadu_si256((const __m256i *) window);
+}
+
+/* the sums of four registers */
+TARGET_INLINE __m128i
+sum_four(__m256i a, __m256i b, __m256i c, __m256i d)
+{
+	__m256i		s = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b),
+									  _mm256_hadd_epi32(c, d));
+
+	return _mm_add_epi32(_mm256_castsi256_si128(s),
+						 _mm256_extracti128_si256(s, 1));
+}
+
+/* acc + sixteen products */
+TARGET_INLINE __m256i
+madd_codes(__m256i acc, __m256i q, const uint8 *code)
+{
+	return _mm256_add_epi32(acc, _mm256_madd_epi16(q, widen_codes(code)));
+}
+
+/* The dots of four codes of n >= 16; tail is load_query_tail(q, n). */
+TARGET_INLINE __m128i
+four_dots(intptr_t n, const int16 *q, __m256i tail, const uint8 *code0,
+		  int stride)
+{
+	const uint8 *code1 = code0 + stride;
+	const uint8 *code2 = code1 + stride;
+	const uint8 *code3 = code2 + stride;
+	__m256i		acc0 = _mm256_setzero_si256();
+	__m256i		acc1 = _mm256_setzero_si256();
+	__m256i		acc2 = _mm256_setzero_si256();
+	__m256i		acc3 = _mm256_setzero_si256();
+	intptr_t	i;
+
+	for (i = 0; i + 16 <= n; i += 16)
+	{
+		__m256i		x = _mm256_loadu_si256((const __m256i *) (q + i));
+
+		acc0 = madd_codes(acc0, x, code0 + i);
+		acc1 = madd_codes(acc1, x, code1 + i);
+		acc2 = madd_codes(acc2, x, code2 + i);
+		acc3 = madd_codes(acc3, x, code3 + i);
+	}
+	if (i < n)
+	{
+		acc0 = madd_codes(acc0, tail, code0 + n - 16);
+		acc1 = madd_codes(acc1, tail, code1 + n - 16);
+		acc2 = madd_codes(acc2, tail, code2 + n - 16);
+		acc3 = madd_codes(acc3, tail, code3 + n - 16);
+	}
+	return sum_four(acc0, acc1, acc2, acc3);
+}
+
+TARGET static void
+avx2_dots_i16_u8(int n, const int16 *q, const uint8 *codes, int count,
+				 int stride, int32 *dots)
+{
+	int			r = 0;
+
+	if (n >= 16)
+	{
+		__m256i		tail = load_query_tail(q, n);
+
+		for (; r + 4 <= count; r += 4)
+			_mm_storeu_si128((__m128i *) (dots + r),
+							 four_dots(n, q, tail,
+									   codes + (size_t) r * stride, stride));
+	}
+	for (; r < count; r++)
+		dots[r] = avx2_dot_i16_u8(n, q, codes + (size_t) r * stride);
+}
+
+/* a + b + c + d + e */
+TARGET_INLINE __m128
+sum_terms(__m128 a, __m128 b, __m128 c, __m128 d, __m128 e)
+{
+	return _mm_add_ps(_mm_add_ps(_mm_add_ps(_mm_add_ps(a, b), c), d), e);
+}
+
+TARGET_INLINE __m128
+abs_ps(__m128 x)
+{
+	return _mm_andnot_ps(_mm_set1_ps(-0.0f), x);
+}
+
+/* The screen of four codes, as four bits. */
+TARGET_INLINE int
+screen_four(const VecamScreen *s, const char *heads, int stride, __m128 dots)
+{
+	__m128		lo = _mm_loadu_ps((const float *) heads);
+	__m128		delta = _mm_loadu_ps((const float *) (heads + stride));
+	__m128		norm2 = _mm_loadu_ps((const float *) (heads + 2 * stride));
+	__m128		residual = _mm_loadu_ps((const float *) (heads + 3 * stride));
+	__m128		a;
+	__m128		b;
+	__m128		c;
+	__m128		d;
+	__m128		e = _mm_set1_ps(s->constant);
+	__m128		threshold;
+
+	/* until here they were the heads of four codes */
+	_MM_TRANSPOSE4_PS(lo, delta, norm2, residual);
+	a = _mm_mul_ps(_mm_set1_ps(s->norm2), norm2);
+	b = _mm_mul_ps(_mm_set1_ps(s->lo), lo);
+	c = _mm_mul_ps(_mm_set1_ps(s->product), _mm_mul_ps(delta, dots));
+	d = _mm_mul_ps(_mm_set1_ps(s->residual2), residual);
+	d = _mm_mul_ps(residual, _mm_add_ps(_mm_set1_ps(s->residual), d));
+	threshold = _mm_mul_ps(_mm_set1_ps(VECAM_SCREEN_SLACK),
+						   sum_terms(abs_ps(a), abs_ps(b), abs_ps(c),
+									 abs_ps(d), abs_ps(e)));
+	threshold = _mm_add_ps(threshold, _mm_set1_ps(FLT_MIN));
+	return _mm_movemask_ps(_mm_cmp_ps(sum_terms(a, b, c, d, e), threshold,
+									  _CMP_NGT_UQ));
+}
+
+TARGET uint64
+vecam_avx2_screen_codes(const VecamScreen *s, const VecamSq8Header *heads,
+						int count, int stride, const double *dots)
+{
+	const char *head = (const char *) heads;
+	uint64		passed = 0;
+	int			r;
+
+	for (r = 0; r + 4 <= count; r += 4)
+	{
+		__m128		four = _mm256_cvtpd_ps(_mm256_loadu_pd(dots + r));
+
+		passed |= (uint64) screen_four(s, head, stride, four) << r;
+		head += 4 * (size_t) stride;
+	}
+	if (r < count)
+		passed |= vecam_scalar_table.screen_codes(s, (const VecamSq8Header *) head,
+												  count - r, stride, dots + r) << r;
+	return passed;
 }
 
 TARGET_INLINE __m256i
@@ -1082,6 +1232,8 @@ static const VecamKernels avx2_table = {
 	.cosine_terms = avx2_cosine_terms,
 	.dot_f32_u8 = avx2_dot_f32_u8,
 	.dot_i16_u8 = avx2_dot_i16_u8,
+	.dots_i16_u8 = avx2_dots_i16_u8,
+	.screen_codes = vecam_avx2_screen_codes,
 	.dot_u8_u8 = avx2_dot_u8_u8,
 	.popcount_and = avx2_popcount_and,
 	.popcount_xor = avx2_popcount_xor,

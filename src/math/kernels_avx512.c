@@ -224,6 +224,69 @@ avx512_dot_i16_u8(int n, const int16 *q, const uint8 *code)
 	return _mm512_reduce_add_epi32(_mm512_add_epi32(acc0, acc1));
 }
 
+/* the sums of four registers */
+TARGET_INLINE __m128i
+sum_four(__m512i a, __m512i b, __m512i c, __m512i d)
+{
+	__m512i		ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b),
+									  _mm512_unpackhi_epi32(a, b));
+	__m512i		cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d),
+									  _mm512_unpackhi_epi32(c, d));
+	__m512i		s = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd),
+									 _mm512_unpackhi_epi64(ab, cd));
+	__m256i		t = _mm256_add_epi32(_mm512_castsi512_si256(s),
+									 _mm512_extracti64x4_epi64(s, 1));
+
+	return _mm_add_epi32(_mm256_castsi256_si128(t),
+						 _mm256_extracti128_si256(t, 1));
+}
+
+/* acc + the first count of 32 products */
+TARGET_INLINE __m512i
+madd_codes(__m512i acc, __m512i q, const uint8 *code, int count)
+{
+	return _mm512_add_epi32(acc, _mm512_madd_epi16(q, load_bytes(code, count)));
+}
+
+/* The dots of four codes. */
+TARGET_INLINE __m128i
+four_dots(intptr_t n, const int16 *q, const uint8 *code0, int stride)
+{
+	const uint8 *code1 = code0 + stride;
+	const uint8 *code2 = code1 + stride;
+	const uint8 *code3 = code2 + stride;
+	__m512i		acc0 = _mm512_setzero_si512();
+	__m512i		acc1 = _mm512_setzero_si512();
+	__m512i		acc2 = _mm512_setzero_si512();
+	__m512i		acc3 = _mm512_setzero_si512();
+	intptr_t	i;
+
+	for (i = 0; i < n; i += 32)
+	{
+		int			count = Min(n - i, 32);
+		__m512i		x = _mm512_maskz_loadu_epi16(MASK32(count), q + i);
+
+		acc0 = madd_codes(acc0, x, code0 + i, count);
+		acc1 = madd_codes(acc1, x, code1 + i, count);
+		acc2 = madd_codes(acc2, x, code2 + i, count);
+		acc3 = madd_codes(acc3, x, code3 + i, count);
+	}
+	return sum_four(acc0, acc1, acc2, acc3);
+}
+
+TARGET static void
+avx512_dots_i16_u8(int n, const int16 *q, const uint8 *codes, int count,
+				   int stride, int32 *dots)
+{
+	int			r;
+
+	for (r = 0; r + 4 <= count; r += 4)
+		_mm_storeu_si128((__m128i *) (dots + r),
+						 four_dots(n, q, codes + (size_t) r * stride, stride));
+	for (; r < count; r++)
+		dots[r] = avx512_dot_i16_u8(n, q, codes + (size_t) r * stride);
+}
+
 TARGET_INLINE __m512i
 madd_u8_u8(__m512i acc, const uint8 *a, const uint8 *b, int count)
 {
@@ -751,6 +814,8 @@ static const VecamKernels avx512_table = {
 	.cosine_terms = avx512_cosine_terms,
 	.dot_f32_u8 = avx512_dot_f32_u8,
 	.dot_i16_u8 = avx512_dot_i16_u8,
+	.dots_i16_u8 = avx512_dots_i16_u8,
+	.screen_codes = vecam_avx2_screen_codes,
 	.dot_u8_u8 = avx512_dot_u8_u8,
 	.popcount_and = avx512_popcount_and,
 	.popcount_xor = avx512_popcount_xor,

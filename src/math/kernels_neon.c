@@ -9,6 +9,8 @@
  */
 #include "c.h"
 
+#include <float.h>
+
 #include "math/estimate.h"
 #include "math/kernels.h"
 
@@ -249,6 +251,77 @@ neon_dot_i16_u8(int n, const int16 *q, const uint8 *code)
 	for (; i < n; i++)
 		sum += (int32) q[i] * (int32) code[i];
 	return sum + vaddvq_s32(vaddq_s32(acc0, acc1));
+}
+
+static void
+neon_dots_i16_u8(int n, const int16 *q, const uint8 *codes, int count,
+				 int stride, int32 *dots)
+{
+	int			r;
+
+	for (r = 0; r < count; r++)
+		dots[r] = neon_dot_i16_u8(n, q, codes + (size_t) r * stride);
+}
+
+/* a + b + c + d + e */
+static inline float32x4_t
+sum_terms(float32x4_t a, float32x4_t b, float32x4_t c, float32x4_t d,
+		  float32x4_t e)
+{
+	return vaddq_f32(vaddq_f32(vaddq_f32(vaddq_f32(a, b), c), d), e);
+}
+
+/* The screen of four codes, as four bits. */
+static inline uint64
+screen_four(const VecamScreen *s, const float *heads, float32x4_t dots)
+{
+	static const uint32 weights[4] = {1, 2, 4, 8};
+	float32x4x4_t h = vld4q_f32(heads); /* lo, delta, norm2, residual */
+	float32x4_t a = vmulq_n_f32(h.val[2], s->norm2);
+	float32x4_t b = vmulq_n_f32(h.val[0], s->lo);
+	float32x4_t c = vmulq_n_f32(vmulq_f32(h.val[1], dots), s->product);
+	float32x4_t d = vaddq_f32(vdupq_n_f32(s->residual),
+							  vmulq_n_f32(h.val[3], s->residual2));
+	float32x4_t e = vdupq_n_f32(s->constant);
+	float32x4_t threshold;
+	uint32x4_t	beyond;
+
+	d = vmulq_f32(h.val[3], d);
+	threshold = sum_terms(vabsq_f32(a), vabsq_f32(b), vabsq_f32(c),
+						  vabsq_f32(d), vabsq_f32(e));
+	threshold = vaddq_f32(vmulq_n_f32(threshold, VECAM_SCREEN_SLACK),
+						  vdupq_n_f32(FLT_MIN));
+	beyond = vcgtq_f32(sum_terms(a, b, c, d, e), threshold);
+	return vaddvq_u32(vbicq_u32(vld1q_u32(weights), beyond));
+}
+
+static uint64
+neon_screen_codes(const VecamScreen *s, const VecamSq8Header *heads, int count,
+				  int stride, const double *dots)
+{
+	const char *head = (const char *) heads;
+	uint64		passed = 0;
+	int			r;
+
+	for (r = 0; r + 4 <= count; r += 4)
+	{
+		float		four[4 * 4];
+		float32x4_t dot;
+		int			k;
+
+		for (k = 0; k < 4; k++)
+		{
+			memcpy(four + 4 * k, head, sizeof(VecamSq8Header));
+			head += stride;
+		}
+		dot = vcombine_f32(vcvt_f32_f64(vld1q_f64(dots + r)),
+						   vcvt_f32_f64(vld1q_f64(dots + r + 2)));
+		passed |= screen_four(s, four, dot) << r;
+	}
+	if (r < count)
+		passed |= vecam_scalar_table.screen_codes(s, (const VecamSq8Header *) head,
+												  count - r, stride, dots + r) << r;
+	return passed;
 }
 
 static uint32
@@ -578,6 +651,8 @@ static const VecamKernels neon_table = {
 	.cosine_terms = neon_cosine_terms,
 	.dot_f32_u8 = neon_dot_f32_u8,
 	.dot_i16_u8 = neon_dot_i16_u8,
+	.dots_i16_u8 = neon_dots_i16_u8,
+	.screen_codes = neon_screen_codes,
 	.dot_u8_u8 = neon_dot_u8_u8,
 	.popcount_and = neon_popcount_and,
 	.popcount_xor = neon_popcount_xor,

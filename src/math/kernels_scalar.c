@@ -10,6 +10,7 @@
  */
 #include "c.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -137,6 +138,48 @@ scalar_dot_i16_u8(int n, const int16 *q, const uint8 *code)
 	for (i = 0; i < n; i++)
 		sum += (int32) q[i] * (int32) code[i];
 	return sum;
+}
+
+static void
+scalar_dots_i16_u8(int n, const int16 *q, const uint8 *codes, int count,
+				   int stride, int32 *dots)
+{
+	int			r;
+
+	for (r = 0; r < count; r++)
+		dots[r] = scalar_dot_i16_u8(n, q, codes + (size_t) r * stride);
+}
+
+static bool
+passes_screen(const VecamScreen *s, const VecamSq8Header *h, double dot)
+{
+	float		a = s->norm2 * h->norm2;
+	float		b = s->lo * h->lo;
+	float		c = s->product * (h->delta * (float) dot);
+	float		d = h->residual * (s->residual + s->residual2 * h->residual);
+	float		e = s->constant;
+	float		sum = a + b + c + d + e;
+	float		magnitude = fabsf(a) + fabsf(b) + fabsf(c) + fabsf(d) + fabsf(e);
+
+	/* not <=: what is not a number passes */
+	return !(sum > VECAM_SCREEN_SLACK * magnitude + FLT_MIN);
+}
+
+static uint64
+scalar_screen_codes(const VecamScreen *s, const VecamSq8Header *heads,
+					int count, int stride, const double *dots)
+{
+	uint64		passed = 0;
+	int			r;
+
+	for (r = 0; r < count; r++)
+	{
+		const char *head = (const char *) heads + (size_t) r * stride;
+
+		passed |= (uint64) passes_screen(s, (const VecamSq8Header *) head,
+										 dots[r]) << r;
+	}
+	return passed;
 }
 
 static uint32
@@ -418,6 +461,8 @@ const VecamKernels vecam_scalar_table = {
 	.cosine_terms = scalar_cosine_terms,
 	.dot_f32_u8 = scalar_dot_f32_u8,
 	.dot_i16_u8 = scalar_dot_i16_u8,
+	.dots_i16_u8 = scalar_dots_i16_u8,
+	.screen_codes = scalar_screen_codes,
 	.dot_u8_u8 = scalar_dot_u8_u8,
 	.popcount_and = scalar_popcount_and,
 	.popcount_xor = scalar_popcount_xor,

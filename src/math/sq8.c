@@ -206,34 +206,69 @@ vecam_sq8_query_init(VecamSq8Query *query, int n, const float *x,
 	query->error *= 1.0 + 4.0 * DBL_EPSILON;
 }
 
-/* sum q16[i] * code[i] */
-static int64
-integer_dot(int n, const int16 *q16, const uint8 *code)
+double
+vecam_sq8_integer_dot(const VecamSq8Query *query, const uint8 *code)
 {
 	const VecamKernels *kernels = vecam_kernels;
-	int64		sum = 0;
+	int			n = query->n;
+	double		dot = 0.0;
 	int			i;
 
 	for (i = 0; i < n; i += VECAM_SQ8_BLOCK)
-		sum += kernels->dot_i16_u8(Min(n - i, VECAM_SQ8_BLOCK),
-								   q16 + i, code + i);
-	return sum;
+		dot += kernels->dot_i16_u8(Min(n - i, VECAM_SQ8_BLOCK),
+								   query->q16 + i, code + i);
+	return dot;
+}
+
+void
+vecam_sq8_integer_dots(const VecamSq8Query *query, const uint8 *codes,
+					   int count, int stride, double *dots)
+{
+	const VecamKernels *kernels = vecam_kernels;
+	int			n = query->n;
+	int32		sums[VECAM_SQ8_BATCH];
+	int			i;
+	int			r;
+
+	kernels->dots_i16_u8(Min(n, VECAM_SQ8_BLOCK), query->q16, codes, count,
+						 stride, sums);
+	for (r = 0; r < count; r++)
+		dots[r] = sums[r];
+	for (i = VECAM_SQ8_BLOCK; i < n; i += VECAM_SQ8_BLOCK)
+	{
+		kernels->dots_i16_u8(Min(n - i, VECAM_SQ8_BLOCK), query->q16 + i,
+							 codes + i, count, stride, sums);
+		for (r = 0; r < count; r++)
+			dots[r] += sums[r];
+	}
 }
 
 /*
  * <x~, q~> = lo * sum(q~) + delta * scale * sum(q16 * code); *magnitude gets
  * the sum of the terms' absolute values, to which the rounding errors relate.
  */
-static double
-split_dot(const VecamSq8Query *query, const VecamSq8Header *head,
-		  const uint8 *code, double *magnitude)
+static inline double
+split_dot(const VecamSq8Query *query, const VecamSq8Header *head, double dot,
+		  double *magnitude)
 {
 	double		offset = (double) head->lo * query->sum;
-	double		product = (double) head->delta * query->scale *
-		(double) integer_dot(query->n, query->q16, code);
+	double		product = (double) head->delta * query->scale * dot;
 
 	*magnitude = fabs(offset) + fabs(product);
 	return offset + product;
+}
+
+/* vecam_sq8_distance2 of a code with this dot */
+static inline double
+distance2_of(const VecamSq8Query *query, const VecamSq8Header *head, double dot)
+{
+	double		magnitude;
+	double		product = split_dot(query, head, dot, &magnitude);
+	double		norms = (double) head->norm2 + query->norm2;
+	double		d2 = norms - 2.0 * product -
+		16.0 * DBL_EPSILON * (norms + 2.0 * magnitude);
+
+	return d2 > 0.0 ? d2 : 0.0;
 }
 
 double
@@ -242,35 +277,30 @@ vecam_sq8_dot(const VecamSq8Query *query, const VecamSq8Header *head,
 {
 	double		magnitude;
 
-	return split_dot(query, head, code, &magnitude);
-}
-
-double
-vecam_sq8_dot_upper(const VecamSq8Query *query, const VecamSq8Header *head,
-					const uint8 *code)
-{
-	double		magnitude;
-	double		dot = split_dot(query, head, code, &magnitude);
-
-	return dot + 8.0 * DBL_EPSILON * magnitude;
+	return split_dot(query, head, vecam_sq8_integer_dot(query, code),
+					 &magnitude);
 }
 
 double
 vecam_sq8_distance2(const VecamSq8Query *query, const VecamSq8Header *head,
 					const uint8 *code)
 {
-	double		magnitude;
-	double		dot = split_dot(query, head, code, &magnitude);
-	double		norms = (double) head->norm2 + query->norm2;
-	double		d2 = norms - 2.0 * dot -
-		16.0 * DBL_EPSILON * (norms + 2.0 * magnitude);
+	return distance2_of(query, head, vecam_sq8_integer_dot(query, code));
+}
 
-	return d2 > 0.0 ? d2 : 0.0;
+double
+vecam_sq8_dot_upper(const VecamSq8Query *query, const VecamSq8Header *head,
+					double dot)
+{
+	double		magnitude;
+	double		product = split_dot(query, head, dot, &magnitude);
+
+	return product + 8.0 * DBL_EPSILON * magnitude;
 }
 
 double
 vecam_sq8_lower_bound(const VecamSq8Query *query, const VecamSq8Header *head,
-					  const uint8 *code)
+					  double dot)
 {
 	double		distance;
 	double		bound;
@@ -282,7 +312,7 @@ vecam_sq8_lower_bound(const VecamSq8Query *query, const VecamSq8Header *head,
 	 * The rounding of the root and of the subtractions is relative to the
 	 * root, and so small that the allowance in distance2 covers it too.
 	 */
-	distance = sqrt(vecam_sq8_distance2(query, head, code));
+	distance = sqrt(distance2_of(query, head, dot));
 	bound = distance - (double) head->residual - query->error;
 	return bound > 0.0 ? bound : 0.0;
 }

@@ -75,21 +75,31 @@ extern void vecam_sq8_query_init(VecamSq8Query *query, int n, const float *x,
 extern double vecam_sq8_dot(const VecamSq8Query *query,
 							const VecamSq8Header *head, const uint8 *code);
 
-/* the same, never below the true value */
-extern double vecam_sq8_dot_upper(const VecamSq8Query *query,
-								  const VecamSq8Header *head,
-								  const uint8 *code);
-
 /* |x~ - q~|^2, never above the true value, >= 0 */
 extern double vecam_sq8_distance2(const VecamSq8Query *query,
 								  const VecamSq8Header *head, const uint8 *code);
+
+/* sum q16[i] * code[i], exact: the "dot" of the functions below */
+extern double vecam_sq8_integer_dot(const VecamSq8Query *query,
+									const uint8 *code);
+
+/* Codes of one call of vecam_sq8_integer_dots at most. */
+#define VECAM_SQ8_BATCH 64
+
+/* The same of count codes that begin stride bytes apart. */
+extern void vecam_sq8_integer_dots(const VecamSq8Query *query,
+								   const uint8 *codes, int count, int stride,
+								   double *dots);
+
+/* <x~, q~>, never below the true value */
+extern double vecam_sq8_dot_upper(const VecamSq8Query *query,
+								  const VecamSq8Header *head, double dot);
 
 /*
  * A lower bound of |x - q|, >= 0; -Infinity where no bound can be given.
  */
 extern double vecam_sq8_lower_bound(const VecamSq8Query *query,
-									const VecamSq8Header *head,
-									const uint8 *code);
+									const VecamSq8Header *head, double dot);
 
 /* The sum of n <= 2^24 code bytes. */
 extern uint32 vecam_sq8_code_sum(int n, const uint8 *code);

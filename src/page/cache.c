@@ -17,7 +17,6 @@
 #include "postgres.h"
 
 #include "page/cache.h"
-#include "pgstat.h"
 #include "storage/bufmgr.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
@@ -234,10 +233,6 @@ vecam_cache_read(VecamIndexCache *cache, Relation index, BlockNumber blkno)
 	recent = &cache->recent[blkno & cache->recent_mask];
 	if (BufferIsValid(*recent) && ++cache->reads % COUNTED_READ != 0 &&
 		vecam_read_recent_buffer(index, blkno, *recent))
-	{
-		pgstat_count_buffer_read(index);
-		pgstat_count_buffer_hit(index);
 		return *recent;
-	}
 	return *recent = ReadBuffer(index, blkno);
 }

@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "access/generic_xlog.h"
+#include "compat.h"
 #include "executor/instrument.h"
 #include "miscadmin.h"
 #include "page/pagelist.h"
@@ -27,6 +28,15 @@
 
 /* Pages asked for ahead of a walk that misses the cache. */
 #define PREFETCH_MAX 64
+
+/*
+ * One in so many pages is always looked up in the buffer table, others in each
+ * walk: ReadRecentBuffer does not raise a buffer's usage count, and pages that
+ * are read often must not be evicted before those that are not.
+ */
+#define LOOKUP_INTERVAL 16
+
+static uint32 nwalks = 0;
 
 /*
  * Make the page an empty directory page, the ordinal-th of its list.
@@ -159,6 +169,9 @@ vecam_list_begin(VecamListWalk *walk, Relation index,
 	walk->nblocks = 0;
 	walk->prefetched = 0;
 	walk->distance = 0;
+	walk->buffer = InvalidBuffer;
+	walk->in_sequence = false;
+	walk->lookup_turn = nwalks++ % LOOKUP_INTERVAL;
 	walk->reads = pgBufferUsage.shared_blks_read;
 }
 
@@ -234,6 +247,40 @@ vecam_list_next(VecamListWalk *walk)
 		if (!load_more(walk))
 			return InvalidBlockNumber;
 	}
+}
+
+/*
+ * Pin the page if it stands in shared buffers behind the last one.  A list that
+ * was built or read in one go does so, and a look at a buffer costs a fraction
+ * of a search in the buffer table.
+ */
+static bool
+read_neighbour(VecamListWalk *walk, BlockNumber blkno)
+{
+	return walk->in_sequence && walk->buffer < NBuffers &&
+		blkno % LOOKUP_INTERVAL != walk->lookup_turn &&
+		vecam_read_recent_buffer(walk->index, blkno, walk->buffer + 1);
+}
+
+/*
+ * Pin the next page of the list, as vecam_list_next gives it; InvalidBuffer at
+ * the end.
+ */
+Buffer
+vecam_list_read_next(VecamListWalk *walk)
+{
+	BlockNumber blkno = vecam_list_next(walk);
+	Buffer		buf;
+
+	if (!BlockNumberIsValid(blkno))
+		return InvalidBuffer;
+	if (read_neighbour(walk, blkno))
+		return ++walk->buffer;
+
+	buf = ReadBuffer(walk->index, blkno);
+	walk->in_sequence = buf > 1 && buf == walk->buffer + 1;
+	walk->buffer = buf;
+	return buf;
 }
 
 /*

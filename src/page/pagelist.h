@@ -26,6 +26,9 @@ typedef struct VecamListWalk
 	int			nblocks;
 	int			prefetched;		/* entries already asked for */
 	int			distance;		/* how far to prefetch; 0 while all is cached */
+	Buffer		buffer;			/* of the page pinned last */
+	bool		in_sequence;	/* it stood behind the one before it */
+	uint32		lookup_turn;	/* which pages to look up all the same */
 	int64		reads;			/* buffer misses of this backend at last look */
 	BlockNumber blocks[VECAM_DIRECTORY_CAPACITY];
 } VecamListWalk;
@@ -33,6 +36,7 @@ typedef struct VecamListWalk
 extern void vecam_list_begin(VecamListWalk *walk, Relation index,
 							 const VecamMetaPageData *meta, VecamList list);
 extern BlockNumber vecam_list_next(VecamListWalk *walk);
+extern Buffer vecam_list_read_next(VecamListWalk *walk);
 
 extern Buffer vecam_list_add_page(Relation index, VecamList list,
 								  int slot_size);

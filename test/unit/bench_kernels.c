@@ -25,6 +25,11 @@ static float scratch[MAX_DIMS];
 static uint8 code_a[MAX_DIMS];
 static uint8 code_b[MAX_DIMS];
 static int16 q16[MAX_DIMS];
+static uint8 four_codes[4 * MAX_DIMS];
+static int32 dots[4];
+static VecamScreen screen;
+static VecamSq8Header heads[ROWS];
+static double head_dots[ROWS];
 static uint64 words[(16 + 2 * ROWS) * (MAX_DIMS / 64 + 1)];
 static float est[ROWS];
 static VecamSketchFactors factors[ROWS];
@@ -86,6 +91,12 @@ bench_level(const VecamKernels *kernels, int n)
 	BENCH("cosine_terms", sink = kernels->cosine_terms(n, a, b).dot);
 	BENCH("dot_f32_u8", sink = kernels->dot_f32_u8(n, a, code_a));
 	BENCH("dot_i16_u8", sink = kernels->dot_i16_u8(n, q16, code_a));
+	BENCH("dots_i16_u8, 4 codes",
+		  kernels->dots_i16_u8(Min(n, VECAM_SQ8_BLOCK), q16, four_codes, 4, n,
+							   dots));
+	BENCH("screen_codes, 32",
+		  sink = kernels->screen_codes(&screen, heads, ROWS,
+									   sizeof(VecamSq8Header), head_dots));
 	BENCH("dot_u8_u8", sink = kernels->dot_u8_u8(n, code_a, code_b));
 	BENCH("popcount_and", sink = kernels->popcount_and(n_words, words,
 													   words + n_words));
@@ -109,7 +120,7 @@ bench_codec(int n)
 	vecam_codec_init(&codec, n, VECAM_METRIC_L2, b, signs);
 	BENCH("vecam_sq8_encode", vecam_sq8_encode(n, a, 0.0, &head, code_a));
 	BENCH("vecam_codec_encode", vecam_codec_encode(&codec, a, scratch, &head,
-												   code_a));
+												   code_a, NULL));
 	BENCH("vecam_codec_query_init", vecam_codec_query_init(&query, &codec, b,
 														   scratch, q16));
 	BENCH("vecam_codec_bound", sink = vecam_codec_bound(&query, &head, code_a));

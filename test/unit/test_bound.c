@@ -2,7 +2,8 @@
  *
  * test_bound.c
  *	  No bound is ever above the distance that the SQL operator returns: a
- *	  million pairs for each metric, and real data.
+ *	  million pairs for each metric, and real data.  No screen holds back a row
+ *	  whose bound is within its limit.
  *
  *-------------------------------------------------------------------------
  */
@@ -136,7 +137,7 @@ encode_rows(const VecamCodec *codec, int rows, const float *x)
 	for (r = 0; r < rows; r++)
 		work.defined[r] = vecam_codec_encode(codec, x + (size_t) r * n,
 											 work.scratch, &work.head[r],
-											 work.codes + (size_t) r * n);
+											 work.codes + (size_t) r * n, NULL);
 }
 
 static bool
@@ -150,6 +151,101 @@ is_zero(int n, const float *x)
 			return false;
 	}
 	return true;
+}
+
+/*
+ * The first of the rows as they stand in a page, head and code in slots of one
+ * size; returns how many, and in numbers which.
+ */
+static int
+fill_slots(const VecamCodec *codec, int rows, int size, uint8 *slots,
+		   int *numbers)
+{
+	int			n = codec->n;
+	int			count = 0;
+	int			r;
+
+	for (r = 0; r < rows && count < VECAM_SQ8_BATCH; r++)
+	{
+		uint8	   *slot = slots + (size_t) count * size;
+
+		if (!work.defined[r])
+			continue;
+		memcpy(slot, &work.head[r], sizeof(VecamSq8Header));
+		memcpy(slot + sizeof(VecamSq8Header), work.codes + (size_t) r * n, n);
+		numbers[count++] = r;
+	}
+	return count;
+}
+
+/*
+ * A screen lets pass every row whose bound is not above the limit, and gives
+ * the same bounds.  Returns how many other rows it lets pass that are beyond
+ * the limit by more than `tolerance`.
+ */
+static int
+check_screen(const VecamCodecQuery *query, double limit, double tolerance,
+			 const uint8 *slots, int count, int size, const double *bounds,
+			 const char *what)
+{
+	const VecamSq8Header *heads = (const VecamSq8Header *) slots;
+	const uint8 *codes = slots + sizeof(VecamSq8Header);
+	VecamScreen screen;
+	int			rows[VECAM_SQ8_BATCH];
+	double		passed_bounds[VECAM_SQ8_BATCH];
+	int			passed;
+	int			beyond = 0;
+	int			i = 0;
+	int			r;
+
+	vecam_codec_screen(&screen, query, limit);
+	passed = vecam_codec_bounds(query, &screen, heads, codes, count, size,
+								rows, passed_bounds);
+	for (r = 0; r < count; r++)
+	{
+		bool		passes = i < passed && rows[i] == r;
+
+		unit_check(passes || bounds[r] > limit,
+				   "%s, n = %d: bound %.17g is held back, limit %.17g",
+				   what, query->sq8.n, bounds[r], limit);
+		if (!passes)
+			continue;
+		unit_check(memcmp(&passed_bounds[i], &bounds[r], sizeof(double)) == 0,
+				   "%s, n = %d: bound %.17g, not %.17g", what, query->sq8.n,
+				   passed_bounds[i], bounds[r]);
+		beyond += bounds[r] - limit > tolerance;
+		i++;
+	}
+	unit_check(i == passed, "%s: %d rows passed, %d are there", what, passed, i);
+	return beyond;
+}
+
+/* Screens at the bounds of some of the rows, and a little below. */
+static int
+check_screens(const VecamCodec *codec, const VecamCodecQuery *query, int rows,
+			  double tolerance, const char *what)
+{
+	int			size = sizeof(VecamSq8Header) + TYPEALIGN(4, codec->n);
+	uint8	   *slots = unit_guarded((size_t) size * VECAM_SQ8_BATCH);
+	int			numbers[VECAM_SQ8_BATCH];
+	double		bounds[VECAM_SQ8_BATCH];
+	int			count = fill_slots(codec, rows, size, slots, numbers);
+	int			beyond = 0;
+	int			r;
+
+	for (r = 0; r < count; r++)
+		bounds[r] = vecam_codec_bound(query, &work.head[numbers[r]],
+									  work.codes + (size_t) numbers[r] * codec->n);
+	for (r = unit_range(0, 15); r < count; r += 16)
+	{
+		beyond += check_screen(query, bounds[r], tolerance, slots, count, size,
+							   bounds, what);
+		check_screen(query, nextafter(bounds[r], -INFINITY), tolerance, slots,
+					 count, size, bounds, what);
+	}
+	check_screen(query, INFINITY, tolerance, slots, count, size, bounds, what);
+	unit_free_guarded();
+	return beyond;
 }
 
 /*
@@ -197,6 +293,7 @@ check_query(const VecamCodec *codec, int rows, const float *x, const float *q,
 		else
 			looseness += (distance - bound) / Max(distance, DBL_MIN);
 	}
+	check_screens(codec, &query, rows, INFINITY, what);
 	return looseness;
 }
 
@@ -301,6 +398,39 @@ test_tightness(VecamMetric metric)
 	free(x);
 }
 
+/* A screen that lets all pass would be as right, but of no use. */
+static void
+test_screens_hold_back(VecamMetric metric)
+{
+	enum
+	{
+		DIMS = 128,
+		ROWS = 64
+	};
+	float	   *x = unit_alloc(2 * ROWS * DIMS * sizeof(float));
+	int			beyond = 0;
+	VecamCodec	codec;
+	int			i;
+
+	unit_case("screens of %s hold back", metric_names[metric]);
+	unit_normal_vector(2 * ROWS * DIMS, x, 1.0);
+	vecam_rotation_signs(DIMS, 5, signs);
+	vecam_codec_init(&codec, DIMS, metric, NULL, signs);
+	encode_rows(&codec, ROWS, x);
+	for (i = 0; i < ROWS; i++)
+	{
+		VecamCodecQuery query;
+
+		vecam_codec_query_init(&query, &codec, x + (ROWS + i) * DIMS,
+							   work.scratch, work.q16);
+		beyond += check_screens(&codec, &query, ROWS,
+								metric == VECAM_METRIC_COSINE ? 1e-4 : 1e-2,
+								"hold back");
+	}
+	unit_check(beyond == 0, "%d rows pass that are far beyond", beyond);
+	free(x);
+}
+
 static void
 test_undefined(void)
 {
@@ -350,6 +480,7 @@ test_damaged(VecamMetric metric)
 	{
 		VecamSq8Header head;
 		uint64		bits[4];
+		double		bound;
 
 		bits[0] = unit_random();
 		bits[1] = unit_random();
@@ -357,8 +488,8 @@ test_damaged(VecamMetric metric)
 		bits[3] = unit_random();
 		memcpy(&head, bits, sizeof(head));
 		memcpy(code, &bits[2], sizeof(code));
-		unit_check(!isnan(vecam_codec_bound(&query, &head, code)),
-				   "lo %g, delta %g, norm2 %g, residual %g",
+		bound = vecam_codec_bound(&query, &head, code);
+		unit_check(!isnan(bound), "lo %g, delta %g, norm2 %g, residual %g",
 				   head.lo, head.delta, head.norm2, head.residual);
 	}
 }
@@ -469,6 +600,7 @@ main(int argc, char **argv)
 	{
 		test_synthetic(metric);
 		test_tightness(metric);
+		test_screens_hold_back(metric);
 		test_damaged(metric);
 	}
 	test_real(argc > 1 ? argv[1] : ".");

@@ -312,6 +312,162 @@ test_identities(const VecamKernels *k)
 	}
 }
 
+/* Batches of codes against the scalar kernel for one. */
+static void
+check_dots(const VecamKernels *k, int n, int count, int stride)
+{
+	const VecamKernels *s = vecam_kernels_scalar();
+	size_t		size = count > 0 ? (size_t) (count - 1) * stride + n : 0;
+	int			levels = Min(32767, PG_INT32_MAX / (n * 255));
+	int			choice = unit_range(0, 3);
+	uint8	   *codes = unit_guarded(size);
+	int16	   *q = unit_guarded(n * sizeof(int16));
+	int32	   *dots = unit_guarded(count * sizeof(int32));
+	size_t		i;
+	int			r;
+
+	/* in some of the cases the largest sums of either sign */
+	for (i = 0; i < size; i++)
+		codes[i] = choice < 2 ? 255 : (uint8) unit_random();
+	for (i = 0; i < (size_t) n; i++)
+		q[i] = (int16) (choice == 0 ? levels : choice == 1 ? -levels :
+						unit_range(-levels, levels));
+	k->dots_i16_u8(n, q, codes, count, stride, dots);
+	for (r = 0; r < count; r++)
+		unit_check(dots[r] == s->dot_i16_u8(n, q, codes + (size_t) r * stride),
+				   "n = %d, count %d, stride %d: code %d", n, count, stride, r);
+	unit_free_guarded();
+}
+
+static void
+test_dots(const VecamKernels *k)
+{
+	static const int counts[] = {0, 1, 3, 4, 5, 7, 8, 64};
+	size_t		c;
+	int			n;
+
+	unit_case("%s dots_i16_u8", k->name);
+	for (n = 1; n <= 1024; n = n < 140 ? n + 1 : n + 97)
+	{
+		for (c = 0; c < lengthof(counts); c++)
+			check_dots(k, n, counts[c], n + unit_range(0, 40));
+	}
+	check_dots(k, 1024, 9, 1100);
+}
+
+/* A number whose products stay in range, or now and then any. */
+static float
+screen_number(void)
+{
+	return unit_range(0, 9) == 0 ? wide_number() : (float) unit_normal();
+}
+
+static bool
+is_ordinary(int n, const float *x)
+{
+	int			i;
+
+	for (i = 0; i < n; i++)
+	{
+		if (!(fabsf(x[i]) > 1e-6f && fabsf(x[i]) < 1e6f))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * The screen's test in double, where float4 neither overflows nor underflows
+ * and rounding does not decide.
+ */
+static void
+check_screen_definition(const VecamScreen *s, const VecamSq8Header *h,
+						double dot, bool passes)
+{
+	float		numbers[] = {
+		s->norm2, s->lo, s->product, s->residual, s->residual2, s->constant,
+		h->lo, h->delta, h->norm2, h->residual
+	};
+	double		terms[5];
+	double		sum = 0.0;
+	double		magnitude = 0.0;
+	int			i;
+
+	if (!is_ordinary(lengthof(numbers), numbers))
+		return;
+	terms[0] = (double) s->norm2 * h->norm2;
+	terms[1] = (double) s->lo * h->lo;
+	terms[2] = (double) s->product * h->delta * dot;
+	terms[3] = h->residual * (s->residual + (double) s->residual2 * h->residual);
+	terms[4] = s->constant;
+	for (i = 0; i < 5; i++)
+	{
+		sum += terms[i];
+		magnitude += fabs(terms[i]);
+	}
+	if (fabs(sum - VECAM_SCREEN_SLACK * magnitude) > 1e-6 * magnitude)
+		unit_check(passes == (sum < VECAM_SCREEN_SLACK * magnitude),
+				   "sum %g of %g: passes is %d", sum, magnitude, passes);
+}
+
+static void
+check_screen(const VecamKernels *k, int count, int stride)
+{
+	const VecamKernels *scalar = vecam_kernels_scalar();
+	size_t		size = count > 0 ?
+		(size_t) (count - 1) * stride + sizeof(VecamSq8Header) : 0;
+	char	   *heads = unit_guarded(size);
+	double	   *dots = unit_guarded(count * sizeof(double));
+	VecamScreen s;
+	uint64		passed;
+	int			r;
+
+	s.norm2 = screen_number();
+	s.lo = screen_number();
+	s.product = screen_number();
+	s.residual = screen_number();
+	s.residual2 = screen_number();
+	s.constant = unit_range(0, 20) == 0 ? -INFINITY : screen_number();
+	for (r = 0; r < count; r++)
+	{
+		float		head[4];
+		int			i;
+
+		for (i = 0; i < 4; i++)
+			head[i] = unit_range(0, 99) == 0 ? INFINITY : screen_number();
+		memcpy(heads + (size_t) r * stride, head, sizeof(head));
+		dots[r] = unit_range(-1000000, 1000000);
+	}
+	passed = k->screen_codes(&s, (VecamSq8Header *) heads, count, stride, dots);
+	unit_check(passed == scalar->screen_codes(&s, (VecamSq8Header *) heads,
+											  count, stride, dots),
+			   "count %d, stride %d: differs from scalar", count, stride);
+	for (r = 0; r < count; r++)
+	{
+		const char *head = heads + (size_t) r * stride;
+
+		check_screen_definition(&s, (const VecamSq8Header *) head, dots[r],
+								(passed >> r) & 1);
+	}
+	unit_check(count == VECAM_SCREEN_MAX || passed >> count == 0,
+			   "count %d: %llx", count, (unsigned long long) passed);
+	unit_free_guarded();
+}
+
+static void
+test_screen(const VecamKernels *k)
+{
+	int			count;
+	int			trial;
+
+	unit_case("%s screen_codes", k->name);
+	for (count = 0; count <= VECAM_SCREEN_MAX; count++)
+	{
+		for (trial = 0; trial < 50; trial++)
+			check_screen(k, count, sizeof(VecamSq8Header) +
+						 4 * unit_range(0, 30));
+	}
+}
+
 /* random digits in both of their forms */
 static void
 random_digits(VecamSketchTerms *terms, int bits, int words, bool smallest)
@@ -675,6 +831,8 @@ main(void)
 		test_identities(k);
 		test_sketches(k);
 		test_quantising(k);
+		test_dots(k);
+		test_screen(k);
 		test_transforms(k);
 	}
 	return unit_finish();

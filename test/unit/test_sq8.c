@@ -264,6 +264,21 @@ test_special_headers(void)
 	unit_check(isinf(head.residual), "residual %g", head.residual);
 }
 
+static double
+dot_upper(const VecamSq8Query *query, const VecamSq8Header *head,
+		  const uint8 *code)
+{
+	return vecam_sq8_dot_upper(query, head, vecam_sq8_integer_dot(query, code));
+}
+
+static double
+lower_bound(const VecamSq8Query *query, const VecamSq8Header *head,
+			const uint8 *code)
+{
+	return vecam_sq8_lower_bound(query, head,
+								 vecam_sq8_integer_dot(query, code));
+}
+
 static void
 check_pair(int n, Kind kx, Kind kq)
 {
@@ -311,9 +326,9 @@ check_pair(int n, Kind kx, Kind kq)
 			   "n = %d, kinds %d, %d: dot %g, exact %Lg", n, kx, kq,
 			   vecam_sq8_dot(&query, &head, code), dot);
 	/* integers cancel exactly, long double sums to some 1e-17 of the terms */
-	unit_check(vecam_sq8_dot_upper(&query, &head, code) >=
+	unit_check(dot_upper(&query, &head, code) >=
 			   dot - 1e-17L * magnitude &&
-			   vecam_sq8_dot_upper(&query, &head, code) <=
+			   dot_upper(&query, &head, code) <=
 			   dot + 1e-13L * magnitude,
 			   "n = %d, kinds %d, %d: dot_upper", n, kx, kq);
 
@@ -323,7 +338,7 @@ check_pair(int n, Kind kx, Kind kq)
 				head.norm2 == FLT_MAX),
 			   "n = %d, kinds %d, %d: distance2 %g, exact %Lg", n, kx, kq, d2,
 			   exact2);
-	bound = vecam_sq8_lower_bound(&query, &head, code);
+	bound = lower_bound(&query, &head, code);
 	unit_check(bound >= 0.0 && bound <= sqrtl(true2),
 			   "n = %d, kinds %d, %d: bound %g, distance %Lg", n, kx, kq,
 			   bound, sqrtl(true2));
@@ -379,7 +394,7 @@ test_tightness(void)
 		distance = sqrt(vecam_kernels->l2_squared(n, x, q));
 		vecam_sq8_encode(n, x, 0.0, &head, code);
 		vecam_sq8_query_init(&query, n, q, 0.0, q16);
-		bound = vecam_sq8_lower_bound(&query, &head, code);
+		bound = lower_bound(&query, &head, code);
 		unit_check(bound > 0.985 * distance, "n = %d: bound %g, distance %g",
 				   n, bound, distance);
 		unit_check(query.error < 0.002 * sqrt(query.norm2),
@@ -403,16 +418,16 @@ test_no_promise(void)
 	vecam_sq8_encode(8, x, 0.0, &head, code);
 	vecam_sq8_query_init(&query, 8, bad, 0.0, q16);
 	unit_check(!query.finite &&
-			   vecam_sq8_lower_bound(&query, &head, code) == -INFINITY,
+			   lower_bound(&query, &head, code) == -INFINITY,
 			   "infinite query");
 	vecam_sq8_query_init(&query, 8, x, INFINITY, q16);
 	unit_check(!query.finite &&
-			   vecam_sq8_lower_bound(&query, &head, code) == -INFINITY,
+			   lower_bound(&query, &head, code) == -INFINITY,
 			   "infinite error");
 	vecam_sq8_query_init(&query, 8, x, 0.0, q16);
 	vecam_sq8_encode(8, bad, 0.0, &head, code);
 	unit_check(query.finite &&
-			   vecam_sq8_lower_bound(&query, &head, code) == -INFINITY,
+			   lower_bound(&query, &head, code) == -INFINITY,
 			   "infinite code");
 
 	unit_case("no header, however damaged, gives NaN");
@@ -424,7 +439,7 @@ test_no_promise(void)
 		bits[0] = unit_random();
 		bits[1] = unit_random();
 		memcpy(&head, bits, sizeof(head));
-		bound = vecam_sq8_lower_bound(&query, &head, code);
+		bound = lower_bound(&query, &head, code);
 		unit_check(!isnan(bound), "lo %g, delta %g, norm2 %g, residual %g",
 				   head.lo, head.delta, head.norm2, head.residual);
 	}
