@@ -28,6 +28,9 @@
 
 #define MAX_LEVEL 15
 
+/* Entry points that a search is likely to begin with, with room to spare. */
+#define NEAR_ENTRIES 32
+
 /*
  * The level of a node: a hash of its code and the index's seed, so that equal
  * data give equal levels; P(level >= l) = 4^-l.
@@ -240,12 +243,14 @@ vecam_entries_seed(VecamSearch *search)
 	const VecamPoint *point = search->point;
 	VecamEntrySet *set = graph->entries;
 	int			npages = 0;
+	VecamFrontierItem *items;
 	float	   *est;
 
 	if (set == NULL)
 		set = cached_entries(graph->store->index, graph->ix, &npages);
 
 	est = palloc(sizeof(float) * (set->n + 1));
+	items = palloc(sizeof(VecamFrontierItem) * (set->n + 1));
 	vecam_sketch_estimate(&point->sketch, &nl->sketch, point->norm2, set->n,
 						  set->sketches, set->factors, est);
 	for (int i = 0; i < set->n; i++)
@@ -256,10 +261,11 @@ vecam_entries_seed(VecamSearch *search)
 		VecamRef	ref = VecamMakeRef(nl, ItemPointerGetBlockNumberNoCheck(&entry->node),
 									   ItemPointerGetOffsetNumberNoCheck(&entry->node) - 1);
 
-		vecam_frontier_push(&search->frontier,
-							vecam_frontier_item(est[i] + diff * diff, ref,
-												entry->generation));
+		items[i] = vecam_frontier_item(est[i] + diff * diff, ref,
+									   entry->generation);
 	}
+	vecam_frontier_fill(&search->frontier, items, set->n, NEAR_ENTRIES);
+	pfree(items);
 	pfree(est);
 	if (graph->counters)
 	{

@@ -128,6 +128,23 @@ make_heap(VecamFrontier *frontier)
 }
 
 /*
+ * Put n items into an empty frontier, the nnear (VECAM_NEAR_ITEMS at most) best
+ * of them near.  The array is changed.
+ */
+void
+vecam_frontier_fill(VecamFrontier *frontier, VecamFrontierItem *items, int n,
+					int nnear)
+{
+	if (nnear < n)
+	{
+		select_items(items, n, nnear);
+		frontier->limit = items[nnear];
+	}
+	for (int i = 0; i < n; i++)
+		vecam_frontier_push(frontier, items[i]);
+}
+
+/*
  * The heap is full: its worse half becomes far.
  */
 void

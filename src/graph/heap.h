@@ -86,6 +86,8 @@ vecam_item_generation(VecamFrontierItem item)
 }
 
 extern void vecam_frontier_init(VecamFrontier *frontier, Size memory);
+extern void vecam_frontier_fill(VecamFrontier *frontier,
+								VecamFrontierItem *items, int n, int nnear);
 extern void vecam_frontier_split(VecamFrontier *frontier);
 extern void vecam_frontier_refill(VecamFrontier *frontier);
 extern void vecam_frontier_make_room(VecamFrontier *frontier);
