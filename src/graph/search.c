@@ -36,7 +36,7 @@
 #define GAP_FACTOR 1.2544
 
 /* So many of the best hits are refined as soon as they are found. */
-#define EAGER_HITS 16
+#define EAGER_HITS 8
 
 typedef struct VisitedEntry
 {
