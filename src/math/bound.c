@@ -106,14 +106,15 @@ static void
 centre_and_rotate(const VecamCodec *codec, bool centre, float *y,
 				  double *error)
 {
+	const float *mean = codec->mean;
 	int			n = codec->n;
 	double		norm;
 	int			i;
 
-	if (centre && codec->mean != NULL)
+	if (centre && mean != NULL)
 	{
 		for (i = 0; i < n; i++)
-			y[i] -= codec->mean[i];
+			y[i] -= mean[i];
 	}
 	norm = norm_above(n, y);
 	*error += norm * (FLOAT4_ROUNDOFF + vecam_rotation_error(n)) *
@@ -197,13 +198,15 @@ inner_product_bound(const VecamCodecQuery *query, const VecamSq8Header *head,
 	return isfinite(bound) ? bound : -INFINITY;
 }
 
-/* The bound of a stored vector whose code has this dot. */
-static double
-bound_of(const VecamCodecQuery *query, const VecamSq8Header *head, double dot)
+double
+vecam_codec_bound_of_dot(const VecamCodecQuery *query,
+						 const VecamSq8Header *head, double dot)
 {
 	double		distance;
 	double		bound;
 
+	if (query->undefined)
+		return -INFINITY;
 	if (query->metric == VECAM_METRIC_IP)
 	{
 		if (!query->sq8.finite)
@@ -227,9 +230,8 @@ double
 vecam_codec_bound(const VecamCodecQuery *query, const VecamSq8Header *head,
 				  const uint8 *code)
 {
-	if (query->undefined)
-		return -INFINITY;
-	return bound_of(query, head, vecam_sq8_integer_dot(&query->sq8, code));
+	return vecam_codec_bound_of_dot(query, head,
+									vecam_sq8_integer_dot(&query->sq8, code));
 }
 
 /*
@@ -326,8 +328,9 @@ vecam_codec_bounds(const VecamCodecQuery *query, const VecamScreen *screen,
 		if ((passed & 1) == 0)
 			continue;
 		rows[found] = r;
-		bounds[found++] = bound_of(query, (const VecamSq8Header *) head,
-								   dots[r]);
+		bounds[found++] =
+			vecam_codec_bound_of_dot(query, (const VecamSq8Header *) head,
+									 dots[r]);
 	}
 	return found;
 }

@@ -96,6 +96,10 @@ extern double vecam_codec_bound(const VecamCodecQuery *query,
 								const VecamSq8Header *head,
 								const uint8 *code);
 
+/* The same, given vecam_sq8_integer_dot of query->sq8 and the code. */
+extern double vecam_codec_bound_of_dot(const VecamCodecQuery *query,
+									   const VecamSq8Header *head, double dot);
+
 /*
  * An interval that holds the operator's value for a stored vector, by its
  * finer code; false if that says nothing.  scratch: n floats.

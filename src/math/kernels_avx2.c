@@ -19,6 +19,7 @@
 
 #include <float.h>
 #include <immintrin.h>
+#include <math.h>
 #include <string.h>
 
 #define TARGET __attribute__((target("avx2,fma,popcnt")))
@@ -815,57 +816,70 @@ avx2_sketch_estimates(const VecamSketchTerms *terms, int count,
 						sketches + (size_t) r * n, factors + 2 * r, est + r);
 }
 
-/* The smallest and the largest of the lanes. */
-TARGET_INLINE void
-fold_range(__m256 low, __m256 high, float *lo, float *hi)
+/* Four of each, since a minimum waits four cycles for the one before it. */
+typedef struct Range
 {
-	float		a[8];
-	float		b[8];
+	__m256		low[4];
+	__m256		high[4];
+	__m256i		magnitude;		/* the largest, as bits */
+} Range;
+
+TARGET_INLINE void
+extend_range(Range *range, int j, __m256 v)
+{
+	const __m256i mask = _mm256_set1_epi32(PG_INT32_MAX);
+	__m256i		magnitude = _mm256_and_si256(_mm256_castps_si256(v), mask);
+
+	range->low[j] = _mm256_min_ps(v, range->low[j]);
+	range->high[j] = _mm256_max_ps(v, range->high[j]);
+	range->magnitude = _mm256_max_epi32(range->magnitude, magnitude);
+}
+
+/* What the lanes have: false if a number is not finite. */
+TARGET_INLINE bool
+fold_range(const Range *range, float *lo, float *hi)
+{
+	/* infinity has the least bits of all that is not finite */
+	const __m256i infinity = _mm256_castps_si256(_mm256_set1_ps(INFINITY));
+	float		low[8];
+	float		high[8];
 	int			i;
 
-	_mm256_storeu_ps(a, low);
-	_mm256_storeu_ps(b, high);
+	_mm256_storeu_ps(low, _mm256_min_ps(_mm256_min_ps(range->low[0], range->low[1]),
+										_mm256_min_ps(range->low[2], range->low[3])));
+	_mm256_storeu_ps(high, _mm256_max_ps(_mm256_max_ps(range->high[0], range->high[1]),
+										 _mm256_max_ps(range->high[2], range->high[3])));
 	for (i = 1; i < 8; i++)
 	{
-		a[0] = Min(a[0], a[i]);
-		b[0] = Max(b[0], b[i]);
+		low[0] = Min(low[0], low[i]);
+		high[0] = Max(high[0], high[i]);
 	}
 	/* no negative zero */
-	*lo = a[0] + 0.0f;
-	*hi = b[0] + 0.0f;
+	*lo = low[0] + 0.0f;
+	*hi = high[0] + 0.0f;
+	return _mm256_movemask_epi8(_mm256_cmpgt_epi32(infinity, range->magnitude)) == -1;
 }
 
 TARGET static bool
 avx2_range(int n, const float *x, float *lo, float *hi)
 {
-	const __m256 zero = _mm256_setzero_ps();
-	__m256		low = _mm256_set1_ps(x[0]);
-	__m256		high = low;
-	__m256		poison = zero;
-	float		rest = 0.0f;
-	float		tail_lo = x[0];
-	float		tail_hi = x[0];
+	Range		range;
 	int			i;
+	int			j;
 
-	for (i = 0; i + 8 <= n; i += 8)
+	for (j = 0; j < 4; j++)
+		range.low[j] = range.high[j] = _mm256_set1_ps(x[0]);
+	range.magnitude = _mm256_setzero_si256();
+	for (i = 0; i + 32 <= n; i += 32)
 	{
-		__m256		v = _mm256_loadu_ps(x + i);
-
-		low = _mm256_min_ps(v, low);
-		high = _mm256_max_ps(v, high);
-		/* 0 for every finite number, else NaN, which stays */
-		poison = _mm256_add_ps(poison, _mm256_mul_ps(v, zero));
+		for (j = 0; j < 4; j++)
+			extend_range(&range, j, _mm256_loadu_ps(x + i + 8 * j));
 	}
+	for (; i + 8 <= n; i += 8)
+		extend_range(&range, 0, _mm256_loadu_ps(x + i));
 	for (; i < n; i++)
-	{
-		tail_lo = Min(tail_lo, x[i]);
-		tail_hi = Max(tail_hi, x[i]);
-		rest += x[i] * 0.0f;
-	}
-	fold_range(_mm256_min_ps(_mm256_set1_ps(tail_lo), low),
-			   _mm256_max_ps(_mm256_set1_ps(tail_hi), high), lo, hi);
-	return rest == 0.0f &&
-		_mm256_movemask_ps(_mm256_cmp_ps(poison, zero, _CMP_EQ_OQ)) == 0xFF;
+		extend_range(&range, 1, _mm256_set1_ps(x[i]));
+	return fold_range(&range, lo, hi);
 }
 
 /* Four numbers of a quantised vector: what they add to loss and norm. */
@@ -893,49 +907,65 @@ round_to_even(const float *x, __m256 inverse)
 	return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x), inverse));
 }
 
+typedef struct Measures
+{
+	Lanes		loss;
+	Lanes		norm;
+	__m256i		sum;
+} Measures;
+
+TARGET_INLINE __m256i
+quantise_sixteen(const float *x, __m256 inverse, __m256d scale, Measures *m)
+{
+	__m256i		k0 = round_to_even(x, inverse);
+	__m256i		k1 = round_to_even(x + 8, inverse);
+
+	measure_four(_mm_loadu_ps(x), scale, _mm256_castsi256_si128(k0),
+				 &m->loss.v[0], &m->norm.v[0]);
+	measure_four(_mm_loadu_ps(x + 4), scale, _mm256_extracti128_si256(k0, 1),
+				 &m->loss.v[1], &m->norm.v[1]);
+	measure_four(_mm_loadu_ps(x + 8), scale, _mm256_castsi256_si128(k1),
+				 &m->loss.v[2], &m->norm.v[2]);
+	measure_four(_mm_loadu_ps(x + 12), scale, _mm256_extracti128_si256(k1, 1),
+				 &m->loss.v[3], &m->norm.v[3]);
+	m->sum = _mm256_add_epi32(m->sum, _mm256_add_epi32(k0, k1));
+	return pack_epi16(k0, k1);
+}
+
 TARGET static VecamQuantised
 avx2_quantise(int n, const float *x, float inverse, double scale, int16 *k)
 {
 	const __m256 inv = _mm256_set1_ps(inverse);
 	const __m256d s = _mm256_set1_pd(scale);
-	Lanes		loss = lanes_zero();
-	Lanes		norm = lanes_zero();
-	__m256i		sum = _mm256_setzero_si256();
+	Measures	m = {lanes_zero(), lanes_zero(), _mm256_setzero_si256()};
 	VecamQuantised result;
 	int			i;
 
-	for (i = 0; i < n; i += VECAM_LANES)
+	for (i = 0; i + VECAM_LANES <= n; i += VECAM_LANES)
+		_mm256_storeu_si256((__m256i *) (k + i),
+							quantise_sixteen(x + i, inv, s, &m));
+	if (i < n)
 	{
 		float		tail[VECAM_LANES] = {0};
 		int16		tail_k[VECAM_LANES];
-		bool		full = i + VECAM_LANES <= n;
-		const float *p = full ? x + i : tail;
-		__m256i		k0;
-		__m256i		k1;
 
-		if (!full)
-			memcpy(tail, x + i, (n - i) * sizeof(float));
-		k0 = round_to_even(p, inv);
-		k1 = round_to_even(p + 8, inv);
-		measure_four(_mm_loadu_ps(p), s, _mm256_castsi256_si128(k0),
-					 &loss.v[0], &norm.v[0]);
-		measure_four(_mm_loadu_ps(p + 4), s, _mm256_extracti128_si256(k0, 1),
-					 &loss.v[1], &norm.v[1]);
-		measure_four(_mm_loadu_ps(p + 8), s, _mm256_castsi256_si128(k1),
-					 &loss.v[2], &norm.v[2]);
-		measure_four(_mm_loadu_ps(p + 12), s, _mm256_extracti128_si256(k1, 1),
-					 &loss.v[3], &norm.v[3]);
-		sum = _mm256_add_epi32(sum, _mm256_add_epi32(k0, k1));
-		_mm256_storeu_si256((__m256i *) (full ? k + i : tail_k),
-							pack_epi16(k0, k1));
-		if (!full)
-			memcpy(k + i, tail_k, (n - i) * sizeof(int16));
+		memcpy(tail, x + i, (n - i) * sizeof(float));
+		_mm256_storeu_si256((__m256i *) tail_k,
+							quantise_sixteen(tail, inv, s, &m));
+		memcpy(k + i, tail_k, (n - i) * sizeof(int16));
 	}
-	result.loss2 = lanes_sum(loss);
-	result.norm2 = lanes_sum(norm);
-	result.sum = (double) sum_epi32(sum);
+	result.loss2 = lanes_sum(m.loss);
+	result.norm2 = lanes_sum(m.norm);
+	result.sum = (double) sum_epi32(m.sum);
 	return result;
 }
+
+typedef struct DigitLanes
+{
+	__m256		product[2];
+	__m256i		sum;
+	__m256i		norm;
+} DigitLanes;
 
 /* Eight digits, and what they add to the products. */
 TARGET_INLINE __m256i
@@ -951,43 +981,48 @@ eight_digits(const float *x, __m256 inverse, __m256 *product)
 	return k;
 }
 
+TARGET_INLINE __m128i
+sixteen_digits(const float *x, __m256 inverse, DigitLanes *sums)
+{
+	__m256i		k0 = eight_digits(x, inverse, &sums->product[0]);
+	__m256i		k1 = eight_digits(x + 8, inverse, &sums->product[1]);
+	__m256i		k = pack_epi16(k0, k1);
+
+	sums->sum = _mm256_add_epi32(sums->sum,
+								 _mm256_madd_epi16(k, _mm256_set1_epi16(1)));
+	sums->norm = _mm256_add_epi32(sums->norm, _mm256_madd_epi16(k, k));
+	return _mm_packs_epi16(_mm256_castsi256_si128(k),
+						   _mm256_extracti128_si256(k, 1));
+}
+
 TARGET static VecamDigitSums
 avx2_sketch_digits(int n, const float *x, float inverse, int8 *k)
 {
-	const __m256i ones = _mm256_set1_epi16(1);
 	const __m256 inv = _mm256_set1_ps(inverse);
-	__m256		product0 = _mm256_setzero_ps();
-	__m256		product1 = _mm256_setzero_ps();
-	__m256i		sum = _mm256_setzero_si256();
-	__m256i		norm = _mm256_setzero_si256();
-	VecamDigitSums sums;
 	float		product[VECAM_LANES];
+	DigitLanes	lanes;
+	VecamDigitSums sums;
 	int			i;
 
-	for (i = 0; i < n; i += VECAM_LANES)
+	lanes.product[0] = lanes.product[1] = _mm256_setzero_ps();
+	lanes.sum = lanes.norm = _mm256_setzero_si256();
+	for (i = 0; i + VECAM_LANES <= n; i += VECAM_LANES)
+		_mm_storeu_si128((__m128i *) (k + i),
+						 sixteen_digits(x + i, inv, &lanes));
+	if (i < n)
 	{
 		float		tail[VECAM_LANES] = {0};
-		const float *p = i + VECAM_LANES <= n ? x + i : tail;
-		int8		digits[VECAM_LANES];
-		__m256i		k0;
-		__m256i		words;
+		int8		tail_k[VECAM_LANES];
 
-		if (p == tail)
-			memcpy(tail, x + i, (n - i) * sizeof(float));
-		k0 = eight_digits(p, inv, &product0);
-		words = pack_epi16(k0, eight_digits(p + 8, inv, &product1));
-		sum = _mm256_add_epi32(sum, _mm256_madd_epi16(words, ones));
-		norm = _mm256_add_epi32(norm, _mm256_madd_epi16(words, words));
-		_mm_storeu_si128((__m128i *) digits,
-						 _mm_packs_epi16(_mm256_castsi256_si128(words),
-										 _mm256_extracti128_si256(words, 1)));
-		memcpy(k + i, digits, Min(n - i, VECAM_LANES));
+		memcpy(tail, x + i, (n - i) * sizeof(float));
+		_mm_storeu_si128((__m128i *) tail_k, sixteen_digits(tail, inv, &lanes));
+		memcpy(k + i, tail_k, n - i);
 	}
-	_mm256_storeu_ps(product, product0);
-	_mm256_storeu_ps(product + 8, product1);
+	_mm256_storeu_ps(product, lanes.product[0]);
+	_mm256_storeu_ps(product + 8, lanes.product[1]);
 	sums.product = lanes_sum(lanes_load(product));
-	sums.sum = sum_epi32(sum);
-	sums.norm2 = sum_epi32(norm);
+	sums.sum = sum_epi32(lanes.sum);
+	sums.norm2 = sum_epi32(lanes.norm);
 	return sums;
 }
 

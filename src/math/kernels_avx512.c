@@ -18,6 +18,8 @@
 
 #include <float.h>
 #include <immintrin.h>
+#include <math.h>
+#include <string.h>
 
 #define TARGET __attribute__((target("avx2,fma,popcnt,avx512f,avx512bw,avx512dq,avx512vl")))
 #define TARGET_INLINE static inline __attribute__((always_inline)) TARGET
@@ -54,22 +56,30 @@ lanes_widen(__m512 x)
 	return w;
 }
 
-/* The first count floats at p (16 if there are more), and zeros. */
 TARGET_INLINE Lanes
-lanes_load(const float *p, int count)
+lanes_load(const float *p)
+{
+	Lanes		x;
+
+	x.low = _mm512_cvtps_pd(_mm256_loadu_ps(p));
+	x.high = _mm512_cvtps_pd(_mm256_loadu_ps(p + 8));
+	return x;
+}
+
+/* The first count < 16 floats at p, and zeros. */
+TARGET_INLINE Lanes
+lanes_load_tail(const float *p, int count)
 {
 	return lanes_widen(_mm512_maskz_loadu_ps(MASK16(count), p));
 }
 
 TARGET_INLINE Lanes
-lanes_load_codes(const uint8 *p, int count)
+lanes_of_codes(__m128i bytes)
 {
-	__m128i		bytes = _mm_maskz_loadu_epi8(MASK16(count), p);
-	__m512i		words = _mm512_cvtepu8_epi32(bytes);
 	Lanes		w;
 
-	w.low = _mm512_cvtepi32_pd(_mm512_castsi512_si256(words));
-	w.high = _mm512_cvtepi32_pd(_mm512_extracti32x8_epi32(words, 1));
+	w.low = _mm512_cvtepi32_pd(_mm256_cvtepu8_epi32(bytes));
+	w.high = _mm512_cvtepi32_pd(_mm256_cvtepu8_epi32(_mm_srli_si128(bytes, 8)));
 	return w;
 }
 
@@ -125,9 +135,11 @@ avx512_l2_squared(int n, const float *a, const float *b)
 	Lanes		acc = lanes_zero();
 	int			i;
 
-	for (i = 0; i < n; i += VECAM_LANES)
-		acc = lanes_add_squares(acc, lanes_load(a + i, n - i),
-								lanes_load(b + i, n - i));
+	for (i = 0; i + VECAM_LANES <= n; i += VECAM_LANES)
+		acc = lanes_add_squares(acc, lanes_load(a + i), lanes_load(b + i));
+	if (i < n)
+		acc = lanes_add_squares(acc, lanes_load_tail(a + i, n - i),
+								lanes_load_tail(b + i, n - i));
 	return lanes_sum(acc);
 }
 
@@ -137,9 +149,11 @@ avx512_inner_product(int n, const float *a, const float *b)
 	Lanes		acc = lanes_zero();
 	int			i;
 
-	for (i = 0; i < n; i += VECAM_LANES)
-		acc = lanes_fma(acc, lanes_load(a + i, n - i),
-						lanes_load(b + i, n - i));
+	for (i = 0; i + VECAM_LANES <= n; i += VECAM_LANES)
+		acc = lanes_fma(acc, lanes_load(a + i), lanes_load(b + i));
+	if (i < n)
+		acc = lanes_fma(acc, lanes_load_tail(a + i, n - i),
+						lanes_load_tail(b + i, n - i));
 	return lanes_sum(acc);
 }
 
@@ -149,9 +163,11 @@ avx512_l1(int n, const float *a, const float *b)
 	Lanes		acc = lanes_zero();
 	int			i;
 
-	for (i = 0; i < n; i += VECAM_LANES)
-		acc = lanes_add_abs(acc, lanes_load(a + i, n - i),
-							lanes_load(b + i, n - i));
+	for (i = 0; i + VECAM_LANES <= n; i += VECAM_LANES)
+		acc = lanes_add_abs(acc, lanes_load(a + i), lanes_load(b + i));
+	if (i < n)
+		acc = lanes_add_abs(acc, lanes_load_tail(a + i, n - i),
+							lanes_load_tail(b + i, n - i));
 	return lanes_sum(acc);
 }
 
@@ -166,8 +182,9 @@ avx512_cosine_terms(int n, const float *a, const float *b)
 
 	for (i = 0; i < n; i += VECAM_LANES)
 	{
-		Lanes		x = lanes_load(a + i, n - i);
-		Lanes		y = lanes_load(b + i, n - i);
+		bool		full = i + VECAM_LANES <= n;
+		Lanes		x = full ? lanes_load(a + i) : lanes_load_tail(a + i, n - i);
+		Lanes		y = full ? lanes_load(b + i) : lanes_load_tail(b + i, n - i);
 
 		dot = lanes_fma(dot, x, y);
 		aa = lanes_fma(aa, x, x);
@@ -185,9 +202,12 @@ avx512_dot_f32_u8(int n, const float *q, const uint8 *code)
 	Lanes		acc = lanes_zero();
 	int			i;
 
-	for (i = 0; i < n; i += VECAM_LANES)
-		acc = lanes_fma(acc, lanes_load(q + i, n - i),
-						lanes_load_codes(code + i, n - i));
+	for (i = 0; i + VECAM_LANES <= n; i += VECAM_LANES)
+		acc = lanes_fma(acc, lanes_load(q + i),
+						lanes_of_codes(_mm_loadu_si128((const __m128i *) (code + i))));
+	if (i < n)
+		acc = lanes_fma(acc, lanes_load_tail(q + i, n - i),
+						lanes_of_codes(_mm_maskz_loadu_epi8(MASK16(n - i), code + i)));
 	return lanes_sum(acc);
 }
 
@@ -536,30 +556,57 @@ avx512_sketch_estimates(const VecamSketchTerms *terms, int count,
 #undef CASE
 }
 
+/* Two of each, since a minimum waits four cycles for the one before it. */
+typedef struct Range
+{
+	__m512		low[2];
+	__m512		high[2];
+	__m512i		magnitude;		/* the largest, as bits */
+} Range;
+
+TARGET_INLINE void
+extend_range(Range *range, int j, __m512 v)
+{
+	__m512i		magnitude = _mm512_castps_si512(_mm512_abs_ps(v));
+
+	range->low[j] = _mm512_min_ps(v, range->low[j]);
+	range->high[j] = _mm512_max_ps(v, range->high[j]);
+	range->magnitude = _mm512_max_epu32(range->magnitude, magnitude);
+}
+
 TARGET static bool
 avx512_range(int n, const float *x, float *lo, float *hi)
 {
-	const __m512 zero = _mm512_setzero_ps();
 	__m512		first = _mm512_set1_ps(x[0]);
-	__m512		low = first;
-	__m512		high = first;
-	__m512		poison = zero;
+	Range		range;
 	int			i;
 
-	for (i = 0; i < n; i += 16)
+	range.low[0] = range.low[1] = range.high[0] = range.high[1] = first;
+	range.magnitude = _mm512_setzero_si512();
+	for (i = 0; i + 32 <= n; i += 32)
 	{
-		__m512		v = _mm512_mask_loadu_ps(first, MASK16(n - i), x + i);
-
-		low = _mm512_min_ps(v, low);
-		high = _mm512_max_ps(v, high);
-		/* 0 for every finite number, else NaN, which stays */
-		poison = _mm512_add_ps(poison, _mm512_mul_ps(v, zero));
+		extend_range(&range, 0, _mm512_loadu_ps(x + i));
+		extend_range(&range, 1, _mm512_loadu_ps(x + i + 16));
 	}
+	for (; i < n; i += 16)
+		extend_range(&range, 0,
+					 _mm512_mask_loadu_ps(first, MASK16(n - i), x + i));
+
 	/* no negative zero */
-	*lo = _mm512_reduce_min_ps(low) + 0.0f;
-	*hi = _mm512_reduce_max_ps(high) + 0.0f;
-	return _mm512_cmp_ps_mask(poison, zero, _CMP_EQ_OQ) == 0xFFFF;
+	*lo = _mm512_reduce_min_ps(_mm512_min_ps(range.low[0], range.low[1])) + 0.0f;
+	*hi = _mm512_reduce_max_ps(_mm512_max_ps(range.high[0], range.high[1])) + 0.0f;
+
+	/* infinity has the least bits of all that is not finite */
+	return _mm512_cmplt_epu32_mask(range.magnitude,
+								   _mm512_castps_si512(_mm512_set1_ps(INFINITY))) == 0xFFFF;
 }
+
+typedef struct Measures
+{
+	Lanes		loss;
+	Lanes		norm;
+	__m512i		sum;
+} Measures;
 
 /* acc + (x - scale * k)^2; scale * k is exact */
 TARGET_INLINE __m512d
@@ -570,64 +617,96 @@ add_loss(__m512d acc, __m256 x, __m512d scale, __m512d k)
 	return _mm512_add_pd(acc, _mm512_mul_pd(e, e));
 }
 
+/* Sixteen numbers, given by halves. */
+TARGET_INLINE __m256i
+quantise_sixteen(__m256 x0, __m256 x1, __m512 inverse, __m512d scale,
+				 Measures *m)
+{
+	__m512		x = _mm512_insertf32x8(_mm512_castps256_ps512(x0), x1, 1);
+	__m512i		k = _mm512_cvtps_epi32(_mm512_mul_ps(x, inverse));
+	__m512d		k0 = _mm512_cvtepi32_pd(_mm512_castsi512_si256(k));
+	__m512d		k1 = _mm512_cvtepi32_pd(_mm512_extracti32x8_epi32(k, 1));
+
+	m->loss.low = add_loss(m->loss.low, x0, scale, k0);
+	m->loss.high = add_loss(m->loss.high, x1, scale, k1);
+	m->norm.low = _mm512_fmadd_pd(k0, k0, m->norm.low);
+	m->norm.high = _mm512_fmadd_pd(k1, k1, m->norm.high);
+	m->sum = _mm512_add_epi32(m->sum, k);
+	return _mm512_cvtepi32_epi16(k);
+}
+
 TARGET static VecamQuantised
 avx512_quantise(int n, const float *x, float inverse, double scale, int16 *k)
 {
+	const __m512 inv = _mm512_set1_ps(inverse);
 	const __m512d s = _mm512_set1_pd(scale);
-	Lanes		loss = lanes_zero();
-	Lanes		norm = lanes_zero();
-	__m512i		sum = _mm512_setzero_si512();
+	Measures	m = {lanes_zero(), lanes_zero(), _mm512_setzero_si512()};
 	VecamQuantised result;
 	int			i;
 
-	for (i = 0; i < n; i += 16)
+	for (i = 0; i + 16 <= n; i += 16)
+		_mm256_storeu_si256((__m256i *) (k + i),
+							quantise_sixteen(_mm256_loadu_ps(x + i),
+											 _mm256_loadu_ps(x + i + 8),
+											 inv, s, &m));
+	if (i < n)
 	{
-		__mmask16	m = MASK16(n - i);
-		__m512		v = _mm512_maskz_loadu_ps(m, x + i);
-		__m512i		ki = _mm512_cvtps_epi32(_mm512_mul_ps(v, _mm512_set1_ps(inverse)));
-		__m512d		k0 = _mm512_cvtepi32_pd(_mm512_castsi512_si256(ki));
-		__m512d		k1 = _mm512_cvtepi32_pd(_mm512_extracti32x8_epi32(ki, 1));
+		__m512		v = _mm512_maskz_loadu_ps(MASK16(n - i), x + i);
 
-		loss.low = add_loss(loss.low, _mm512_castps512_ps256(v), s, k0);
-		loss.high = add_loss(loss.high, _mm512_extractf32x8_ps(v, 1), s, k1);
-		norm.low = _mm512_fmadd_pd(k0, k0, norm.low);
-		norm.high = _mm512_fmadd_pd(k1, k1, norm.high);
-		sum = _mm512_add_epi32(sum, ki);
-		_mm512_mask_cvtepi32_storeu_epi16(k + i, m, ki);
+		_mm256_mask_storeu_epi16(k + i, MASK16(n - i),
+								 quantise_sixteen(_mm512_castps512_ps256(v),
+												  _mm512_extractf32x8_ps(v, 1),
+												  inv, s, &m));
 	}
-	result.loss2 = lanes_sum(loss);
-	result.norm2 = lanes_sum(norm);
-	result.sum = (double) _mm512_reduce_add_epi32(sum);
+	result.loss2 = lanes_sum(m.loss);
+	result.norm2 = lanes_sum(m.norm);
+	result.sum = (double) _mm512_reduce_add_epi32(m.sum);
 	return result;
+}
+
+/* Sums of digits are exact in float4. */
+typedef struct DigitLanes
+{
+	__m512		product;
+	__m512		sum;
+	__m512		norm;
+} DigitLanes;
+
+TARGET_INLINE __m128i
+sixteen_digits(__m512 x, __m512 inverse, DigitLanes *sums)
+{
+	__m512		t = _mm512_mul_ps(x, inverse);
+	__m512		cut = _mm512_min_ps(_mm512_max_ps(t, _mm512_set1_ps(-8.0f)),
+									_mm512_set1_ps(7.0f));
+	__m512i		k = _mm512_cvtps_epi32(cut);
+	__m512		f = _mm512_cvtepi32_ps(k);
+
+	sums->product = _mm512_add_ps(sums->product, _mm512_mul_ps(t, f));
+	sums->sum = _mm512_add_ps(sums->sum, f);
+	sums->norm = _mm512_fmadd_ps(f, f, sums->norm);
+	return _mm512_cvtepi32_epi8(k);
 }
 
 TARGET static VecamDigitSums
 avx512_sketch_digits(int n, const float *x, float inverse, int8 *k)
 {
-	__m512		product = _mm512_setzero_ps();
-	__m512i		sum = _mm512_setzero_si512();
-	__m512i		norm = _mm512_setzero_si512();
+	const __m512 inv = _mm512_set1_ps(inverse);
+	const __m512 zero = _mm512_setzero_ps();
+	DigitLanes	lanes = {zero, zero, zero};
 	VecamDigitSums sums;
 	int			i;
 
-	for (i = 0; i < n; i += 16)
-	{
-		__mmask16	m = MASK16(n - i);
-		__m512		v = _mm512_maskz_loadu_ps(m, x + i);
-		__m512		t = _mm512_mul_ps(v, _mm512_set1_ps(inverse));
-		__m512		cut = _mm512_min_ps(_mm512_max_ps(t, _mm512_set1_ps(-8.0f)),
-										_mm512_set1_ps(7.0f));
-		__m512i		ki = _mm512_cvtps_epi32(cut);
-
-		product = _mm512_add_ps(product,
-								_mm512_mul_ps(t, _mm512_cvtepi32_ps(ki)));
-		sum = _mm512_add_epi32(sum, ki);
-		norm = _mm512_add_epi32(norm, _mm512_mullo_epi32(ki, ki));
-		_mm512_mask_cvtepi32_storeu_epi8(k + i, m, ki);
-	}
-	sums.product = lanes_sum(lanes_widen(product));
-	sums.sum = _mm512_reduce_add_epi32(sum);
-	sums.norm2 = _mm512_reduce_add_epi32(norm);
+	for (i = 0; i + 16 <= n; i += 16)
+		_mm_storeu_si128((__m128i *) (k + i),
+						 sixteen_digits(_mm512_loadu_ps(x + i), inv, &lanes));
+	if (i < n)
+		_mm_mask_storeu_epi8(k + i, MASK16(n - i),
+							 sixteen_digits(_mm512_maskz_loadu_ps(MASK16(n - i),
+																  x + i),
+											inv, &lanes));
+	sums.product = lanes_sum(lanes_widen(lanes.product));
+	sums.sum = (int32) _mm512_reduce_add_ps(lanes.sum);
+	sums.norm2 = (int32) _mm512_reduce_add_ps(lanes.norm);
 	return sums;
 }
 
@@ -655,40 +734,24 @@ avx512_flip_signs(int n, const uint8 *signs, float *x)
 
 	for (i = 0; i + 16 <= n; i += 16)
 	{
-		__mmask16	flip = (__mmask16) (signs[i / 8] |
-										(unsigned) signs[i / 8 + 1] << 8);
+		uint16		flip;
 		__m512i		v = _mm512_loadu_si512(x + i);
 
+		memcpy(&flip, signs + i / 8, sizeof(flip));
 		_mm512_storeu_si512(x + i,
-							_mm512_mask_xor_epi32(v, flip, v, minus));
+							_mm512_mask_xor_epi32(v, (__mmask16) flip, v, minus));
 	}
 	vecam_scalar_table.flip_signs(n - i, signs + i / 8, x + i);
 }
 
-/* x and its partners: their sum where upper is 0, partner - x where it is 1 */
+/*
+ * x and its partners: their sum where sign is 1, partner - x where it is -1;
+ * the product is exact.
+ */
 TARGET_INLINE __m512
-butterfly_within(__m512 x, __m512 partner, __mmask16 upper)
+butterfly_within(__m512 x, __m512 partner, __m512 sign)
 {
-	return _mm512_mask_sub_ps(_mm512_add_ps(partner, x), upper, partner, x);
-}
-
-/* Levels 1, 2, 4 and 8 of the whole array, and the scaling. */
-TARGET_INLINE void
-fht_first_levels(int n, float scale, float *x)
-{
-	const __m512 s = _mm512_set1_ps(scale);
-	int			i;
-
-	for (i = 0; i < n; i += 16)
-	{
-		__m512		v = _mm512_mul_ps(_mm512_loadu_ps(x + i), s);
-
-		v = butterfly_within(v, _mm512_permute_ps(v, 0xB1), 0xAAAA);
-		v = butterfly_within(v, _mm512_permute_ps(v, 0x4E), 0xCCCC);
-		v = butterfly_within(v, _mm512_shuffle_f32x4(v, v, 0xB1), 0xF0F0);
-		v = butterfly_within(v, _mm512_shuffle_f32x4(v, v, 0x4E), 0xFF00);
-		_mm512_storeu_ps(x + i, v);
-	}
+	return _mm512_fmadd_ps(x, sign, partner);
 }
 
 TARGET_INLINE void
@@ -698,6 +761,61 @@ butterfly(__m512 *a, __m512 *b)
 
 	*b = _mm512_sub_ps(*a, *b);
 	*a = sum;
+}
+
+/* 1 and -1 by the bits */
+TARGET_INLINE __m512
+signs_of_bits(__mmask16 minus)
+{
+	return _mm512_mask_blend_ps(minus, _mm512_set1_ps(1.0f),
+								_mm512_set1_ps(-1.0f));
+}
+
+/* Levels 1, 2, 4 and 8 of 16 elements, and the scaling. */
+TARGET_INLINE __m512
+sixteen_transformed(const float *x, float scale)
+{
+	__m512		v = _mm512_mul_ps(_mm512_loadu_ps(x), _mm512_set1_ps(scale));
+
+	v = butterfly_within(v, _mm512_permute_ps(v, 0xB1), signs_of_bits(0xAAAA));
+	v = butterfly_within(v, _mm512_permute_ps(v, 0x4E), signs_of_bits(0xCCCC));
+	v = butterfly_within(v, _mm512_shuffle_f32x4(v, v, 0xB1),
+						 signs_of_bits(0xF0F0));
+	return butterfly_within(v, _mm512_shuffle_f32x4(v, v, 0x4E),
+							signs_of_bits(0xFF00));
+}
+
+/*
+ * The first levels of blocks of count * 16 elements (count = 1 .. 16, a power
+ * of two, constant), which stay in registers.
+ */
+TARGET_INLINE void
+fht_blocks(int count, int n, float scale, float *x)
+{
+	__m512		v[16];
+	int			i;
+	int			h;
+	int			j;
+
+	for (i = 0; i < n; i += 16 * count)
+	{
+#pragma GCC unroll 16
+		for (j = 0; j < count; j++)
+			v[j] = sixteen_transformed(x + i + 16 * j, scale);
+#pragma GCC unroll 4
+		for (h = 1; h < count; h *= 2)
+		{
+#pragma GCC unroll 16
+			for (j = 0; j < count; j++)
+			{
+				if ((j & h) == 0)
+					butterfly(&v[j], &v[j + h]);
+			}
+		}
+#pragma GCC unroll 16
+		for (j = 0; j < count; j++)
+			_mm512_storeu_ps(x + i + 16 * j, v[j]);
+	}
 }
 
 /* Levels h and 2h in one pass over the array. */
@@ -728,20 +846,13 @@ fht_two_levels(int n, int h, float *x)
 	}
 }
 
-TARGET static void
-avx512_fht(int log2n, float scale, float *x)
+/* The levels from h on. */
+TARGET_INLINE void
+fht_last_levels(int n, int h, float *x)
 {
-	int			n = 1 << log2n;
-	int			h;
 	int			j;
 
-	if (n < 16)
-	{
-		vecam_scalar_table.fht(log2n, scale, x);
-		return;
-	}
-	fht_first_levels(n, scale, x);
-	for (h = 16; 2 * h < n; h *= 4)
+	for (; 2 * h < n; h *= 4)
 		fht_two_levels(n, h, x);
 	if (h < n)
 	{
@@ -758,13 +869,53 @@ avx512_fht(int log2n, float scale, float *x)
 }
 
 TARGET static void
+avx512_fht(int log2n, float scale, float *x)
+{
+	int			n = 1 << log2n;
+
+	switch (n)
+	{
+		case 1:
+		case 2:
+		case 4:
+		case 8:
+			vecam_scalar_table.fht(log2n, scale, x);
+			break;
+		case 16:
+			fht_blocks(1, n, scale, x);
+			break;
+		case 32:
+			fht_blocks(2, n, scale, x);
+			break;
+		case 64:
+			fht_blocks(4, n, scale, x);
+			break;
+		case 128:
+			fht_blocks(8, n, scale, x);
+			break;
+		default:
+			fht_blocks(16, n, scale, x);
+			fht_last_levels(n, 256, x);
+	}
+}
+
+TARGET static void
 avx512_kac(int n, float scale, float *x)
 {
 	const __m512 s = _mm512_set1_ps(scale);
 	int			half = (n + 1) / 2;
 	int			i;
 
-	for (i = 0; i < n - half; i += 16)
+	for (i = 0; i + 16 <= n - half; i += 16)
+	{
+		__m512		a = _mm512_loadu_ps(x + i);
+		__m512		b = _mm512_loadu_ps(x + i + half);
+
+		butterfly(&a, &b);
+		_mm512_storeu_ps(x + i, _mm512_mul_ps(a, s));
+		_mm512_storeu_ps(x + i + half, _mm512_mul_ps(b, s));
+	}
+	if (i < n - half)
 	{
 		__mmask16	m = MASK16(n - half - i);
 		__m512		a = _mm512_maskz_loadu_ps(m, x + i);

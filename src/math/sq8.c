@@ -258,19 +258,6 @@ split_dot(const VecamSq8Query *query, const VecamSq8Header *head, double dot,
 	return offset + product;
 }
 
-/* vecam_sq8_distance2 of a code with this dot */
-static inline double
-distance2_of(const VecamSq8Query *query, const VecamSq8Header *head, double dot)
-{
-	double		magnitude;
-	double		product = split_dot(query, head, dot, &magnitude);
-	double		norms = (double) head->norm2 + query->norm2;
-	double		d2 = norms - 2.0 * product -
-		16.0 * DBL_EPSILON * (norms + 2.0 * magnitude);
-
-	return d2 > 0.0 ? d2 : 0.0;
-}
-
 double
 vecam_sq8_dot(const VecamSq8Query *query, const VecamSq8Header *head,
 			  const uint8 *code)
@@ -282,10 +269,24 @@ vecam_sq8_dot(const VecamSq8Query *query, const VecamSq8Header *head,
 }
 
 double
+vecam_sq8_distance2_of_dot(const VecamSq8Query *query,
+						   const VecamSq8Header *head, double dot)
+{
+	double		magnitude;
+	double		product = split_dot(query, head, dot, &magnitude);
+	double		norms = (double) head->norm2 + query->norm2;
+	double		d2 = norms - 2.0 * product -
+		16.0 * DBL_EPSILON * (norms + 2.0 * magnitude);
+
+	return d2 > 0.0 ? d2 : 0.0;
+}
+
+double
 vecam_sq8_distance2(const VecamSq8Query *query, const VecamSq8Header *head,
 					const uint8 *code)
 {
-	return distance2_of(query, head, vecam_sq8_integer_dot(query, code));
+	return vecam_sq8_distance2_of_dot(query, head,
+									  vecam_sq8_integer_dot(query, code));
 }
 
 double
@@ -312,7 +313,7 @@ vecam_sq8_lower_bound(const VecamSq8Query *query, const VecamSq8Header *head,
 	 * The rounding of the root and of the subtractions is relative to the
 	 * root, and so small that the allowance in distance2 covers it too.
 	 */
-	distance = sqrt(distance2_of(query, head, dot));
+	distance = sqrt(vecam_sq8_distance2_of_dot(query, head, dot));
 	bound = distance - (double) head->residual - query->error;
 	return bound > 0.0 ? bound : 0.0;
 }

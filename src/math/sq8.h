@@ -79,7 +79,10 @@ extern double vecam_sq8_dot(const VecamSq8Query *query,
 extern double vecam_sq8_distance2(const VecamSq8Query *query,
 								  const VecamSq8Header *head, const uint8 *code);
 
-/* sum q16[i] * code[i], exact: the "dot" of the functions below */
+/*
+ * sum q16[i] * code[i], exact: the "dot" of the functions below.  It is what
+ * costs time, so that who needs several results of one code computes it once.
+ */
 extern double vecam_sq8_integer_dot(const VecamSq8Query *query,
 									const uint8 *code);
 
@@ -90,6 +93,11 @@ extern double vecam_sq8_integer_dot(const VecamSq8Query *query,
 extern void vecam_sq8_integer_dots(const VecamSq8Query *query,
 								   const uint8 *codes, int count, int stride,
 								   double *dots);
+
+/* vecam_sq8_distance2 of a code with this dot */
+extern double vecam_sq8_distance2_of_dot(const VecamSq8Query *query,
+										 const VecamSq8Header *head,
+										 double dot);
 
 /* <x~, q~>, never below the true value */
 extern double vecam_sq8_dot_upper(const VecamSq8Query *query,

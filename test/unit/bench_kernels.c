@@ -16,12 +16,12 @@
 
 #define MAX_DIMS 16000
 #define ROWS 32
-#define REPEATS 5
-#define MIN_SECONDS 0.02
+#define REPEATS 15
+#define MIN_SECONDS 0.001
 
 static float a[MAX_DIMS];
 static float b[MAX_DIMS];
-static float scratch[MAX_DIMS];
+static float scratch[MAX_DIMS] pg_attribute_aligned(64);
 static uint8 code_a[MAX_DIMS];
 static uint8 code_b[MAX_DIMS];
 static int16 q16[MAX_DIMS];
@@ -102,6 +102,12 @@ bench_level(const VecamKernels *kernels, int n)
 													   words + n_words));
 	BENCH("popcount_xor", sink = kernels->popcount_xor(n_words, words,
 													   words + n_words));
+	BENCH("range", sink = kernels->range(n, a, scratch, scratch + 1));
+	BENCH("quantise", sink = kernels->quantise(n, a, 1000.0f, 0.001f, q16).sum);
+	BENCH("sketch_digits",
+		  sink = kernels->sketch_digits(n, a, 3.0f, (int8 *) words).sum);
+	BENCH("bit_planes", kernels->bit_planes(n_words, (int8 *) words, n_words,
+											words + 8 * n_words));
 	BENCH("flip_signs", kernels->flip_signs(n, signs, scratch));
 	BENCH("fht", kernels->fht(log2n, 0.01f, scratch));
 	memcpy(scratch, a, n * sizeof(float));
