@@ -67,10 +67,13 @@ set_point(VecamRowScan *scan, const float *q, const VecamCodecQuery *query,
 		codec.metric = VECAM_METRIC_L2;
 		vecam_codec_query_init(&scan->routing, &codec, q, scan->point.y,
 							   scan->point.q16);
+		vecam_point_share(&scan->point, ix, &scan->routing.sq8, 0);
 	}
 	else
+	{
 		memcpy(scan->point.y, rotated, sizeof(float) * dims);
-	vecam_point_set(&scan->point, ix, query->sq8.error, 0);
+		vecam_point_share(&scan->point, ix, &query->sq8, 0);
+	}
 }
 
 static void

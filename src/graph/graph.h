@@ -94,6 +94,7 @@ typedef struct VecamSearch
 	VecamGraph *graph;
 	const VecamPoint *point;
 	const VecamCodecQuery *bound;	/* NULL: linking */
+	bool		bound_of_point; /* bounds are of the point's quantised query */
 	int			lookahead;
 	VecamFrontier frontier;
 	struct visited_hash *visited;
@@ -118,6 +119,8 @@ typedef struct VecamSearch
 extern void vecam_point_alloc(VecamPoint *point, const VecamIndex *ix);
 extern void vecam_point_set(VecamPoint *point, const VecamIndex *ix,
 							double error, float extra);
+extern void vecam_point_share(VecamPoint *point, const VecamIndex *ix,
+							  const VecamSq8Query *sq8, float extra);
 extern float vecam_extra_coordinate(const VecamIndex *ix,
 									const VecamSq8Header *head,
 									const uint8 *code);

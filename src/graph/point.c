@@ -34,11 +34,23 @@ void
 vecam_point_set(VecamPoint *point, const VecamIndex *ix, double error,
 				float extra)
 {
-	int			dims = ix->meta.dims;
+	VecamSq8Query sq8;
 
-	point->norm2 = vecam_kernels->inner_product(dims, point->y, point->y);
+	vecam_sq8_query_init(&sq8, ix->meta.dims, point->y, error, point->q16);
+	vecam_point_share(point, ix, &sq8, extra);
+}
+
+/*
+ * Prepare a point whose y has been set, and quantised by others.
+ */
+void
+vecam_point_share(VecamPoint *point, const VecamIndex *ix,
+				  const VecamSq8Query *sq8, float extra)
+{
+	point->norm2 = vecam_kernels->inner_product(ix->meta.dims, point->y,
+												point->y);
 	point->extra = extra;
-	vecam_sq8_query_init(&point->sq8, dims, point->y, error, point->q16);
+	point->sq8 = *sq8;
 	vecam_sketch_query_init(&point->sketch, &ix->nodes.sketch, point->y,
 							point->digits);
 }

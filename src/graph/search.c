@@ -71,6 +71,7 @@ vecam_search_init(VecamSearch *search, VecamGraph *graph,
 	search->graph = graph;
 	search->point = point;
 	search->bound = bound;
+	search->bound_of_point = bound && bound->sq8.q16 == point->sq8.q16;
 	search->lookahead = lookahead;
 	vecam_frontier_init(&search->frontier, memory);
 	search->visited = visited_create(CurrentMemoryContext, 256, NULL);
@@ -297,8 +298,9 @@ expand_node(VecamSearch *search, VecamNodeHeader *node, VecamRef ref)
 {
 	VecamGraph *graph = search->graph;
 	const uint8 *code = vecam_node_code(graph, node, search->long_code);
-	double		distance2 = vecam_sq8_distance2(&search->point->sq8, &node->sq8,
-												code);
+	const VecamSq8Query *sq8 = &search->point->sq8;
+	int64		dot = vecam_sq8_integer_dot(sq8, code);
+	double		distance2 = vecam_sq8_distance2_of_dot(sq8, &node->sq8, dot);
 	float		diff = node->extra - search->point->extra;
 
 	if (node->state == VECAM_NODE_LIVE)
@@ -306,8 +308,12 @@ expand_node(VecamSearch *search, VecamNodeHeader *node, VecamRef ref)
 		VecamHit	hit;
 
 		hit.distance2 = distance2 + diff * diff;
-		hit.key = search->bound ?
-			vecam_codec_bound(search->bound, &node->sq8, code) : hit.distance2;
+		if (search->bound_of_point)
+			hit.key = vecam_codec_bound_of_dot(search->bound, &node->sq8, dot);
+		else if (search->bound)
+			hit.key = vecam_codec_bound(search->bound, &node->sq8, code);
+		else
+			hit.key = hit.distance2;
 		hit.upper = get_float8_infinity();
 		hit.asked = false;
 		hit.refined = search->bound == NULL || search->decoded == NULL;
