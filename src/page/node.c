@@ -123,7 +123,8 @@ vecam_node_layout(VecamNodeLayout *layout, int dims, VecamMetric metric,
 	int			base;
 
 	memset(layout, 0, sizeof(*layout));
-	layout->payload_bytes = nextents > 0 ? nextents * sizeof(BlockNumber) : dims;
+	layout->payload_bytes = nextents > 0 ?
+		nextents * (int) sizeof(BlockNumber) : dims;
 	base = sizeof(VecamNodeHeader) + 8 +
 		TYPEALIGN(sizeof(uint32), layout->payload_bytes);
 	layout->has_extras = (metric == VECAM_METRIC_IP);

@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * test_bound.c
- *	  No bound is ever above the distance that the SQL operator returns: a
- *	  million pairs for each metric, and real data.  No screen holds back a row
- *	  whose bound is within its limit.
+ *	  No bound is ever above the distance that the SQL operator returns, and
+ *	  that distance is within every interval: a million pairs for each metric,
+ *	  and real data.  No screen holds back a row whose bound is within its limit.
  *
  *-------------------------------------------------------------------------
  */
@@ -120,13 +120,23 @@ make_vector(int n, Kind kind, const float *common, float *x)
 typedef struct Workspace
 {
 	float		scratch[MAX_DIMS];
+	float		decoded[MAX_DIMS];
 	int16		q16[MAX_DIMS];
 	VecamSq8Header head[MAX_ROWS];
 	bool		defined[MAX_ROWS];
 	uint8	   *codes;			/* rows x n */
+	uint8	   *fines;			/* rows x VECAM_FINE_BYTES(n) */
+	long		intervals;		/* that said something, of the last check_query */
+	double		width;			/* sum of them, in the scale of the looseness */
 } Workspace;
 
 static Workspace work;
+
+static uint8 *
+fine_of(int n, int row)
+{
+	return work.fines + (size_t) row * VECAM_FINE_BYTES(n);
+}
 
 static void
 encode_rows(const VecamCodec *codec, int rows, const float *x)
@@ -137,7 +147,8 @@ encode_rows(const VecamCodec *codec, int rows, const float *x)
 	for (r = 0; r < rows; r++)
 		work.defined[r] = vecam_codec_encode(codec, x + (size_t) r * n,
 											 work.scratch, &work.head[r],
-											 work.codes + (size_t) r * n, NULL);
+											 work.codes + (size_t) r * n,
+											 fine_of(n, r));
 }
 
 static bool
@@ -248,10 +259,32 @@ check_screens(const VecamCodec *codec, const VecamCodecQuery *query, int rows,
 	return beyond;
 }
 
+/* The interval of a row: its width, or 0 if the finer code says nothing. */
+static double
+check_interval(const VecamCodecQuery *query, int row, double distance,
+			   const char *what)
+{
+	int			n = query->sq8.n;
+	double		lower;
+	double		upper;
+
+	if (!vecam_codec_interval(query, &work.head[row],
+							  work.codes + (size_t) row * n, fine_of(n, row),
+							  work.decoded, &lower, &upper))
+		return 0.0;
+	unit_check(lower <= distance && distance <= upper,
+			   "%s, n = %d: interval %.17g .. %.17g, distance %.17g",
+			   what, n, lower, upper, distance);
+	unit_check(query->metric == VECAM_METRIC_IP || lower >= 0.0,
+			   "%s, n = %d: interval from %g", what, n, lower);
+	work.intervals++;
+	return upper - lower;
+}
+
 /*
  * Compare the bounds of all rows with the operator for one query.  Returns the
  * sum over the rows of (distance - bound) / scale, with the scale that the
- * looseness of a code relates to: 2 (|x|^2 + |q|^2) for the inner product.
+ * looseness of a code relates to: |x|^2 + |q|^2 for the inner product.
  */
 static double
 check_query(const VecamCodec *codec, int rows, const float *x, const float *q,
@@ -263,6 +296,8 @@ check_query(const VecamCodec *codec, int rows, const float *x, const float *q,
 	double		looseness = 0.0;
 	int			r;
 
+	work.intervals = 0;
+	work.width = 0.0;
 	vecam_codec_query_init(&query, codec, q, work.scratch, work.q16);
 	unit_check(query.undefined == (metric == VECAM_METRIC_COSINE && is_zero(n, q)),
 			   "%s, n = %d: undefined is %d", what, n, query.undefined);
@@ -273,6 +308,8 @@ check_query(const VecamCodec *codec, int rows, const float *x, const float *q,
 		const float *row = x + (size_t) r * n;
 		double		distance;
 		double		bound;
+		double		width;
+		double		scale;
 
 		unit_check(work.defined[r] ||
 				   (metric == VECAM_METRIC_COSINE && is_zero(n, row)),
@@ -286,12 +323,12 @@ check_query(const VecamCodec *codec, int rows, const float *x, const float *q,
 				   what, n, bound, distance);
 		unit_check(metric == VECAM_METRIC_IP || bound >= 0.0,
 				   "%s, n = %d: bound %g", what, n, bound);
-		if (metric == VECAM_METRIC_IP)
-			looseness += (distance - bound) /
-				(vecam_kernels->inner_product(n, q, q) +
-				 vecam_kernels->inner_product(n, row, row));
-		else
-			looseness += (distance - bound) / Max(distance, DBL_MIN);
+		width = check_interval(&query, r, distance, what);
+		scale = metric == VECAM_METRIC_IP ?
+			vecam_kernels->inner_product(n, q, q) +
+			vecam_kernels->inner_product(n, row, row) : Max(distance, DBL_MIN);
+		looseness += (distance - bound) / scale;
+		work.width += width / scale;
 	}
 	check_screens(codec, &query, rows, INFINITY, what);
 	return looseness;
@@ -382,6 +419,8 @@ test_tightness(VecamMetric metric)
 	static const double limits[] = {0.02, 0.04, 0.01};
 	float	   *x = unit_alloc(2 * ROWS * DIMS * sizeof(float));
 	double		looseness = 0.0;
+	double		width = 0.0;
+	long		intervals = 0;
 	VecamCodec	codec;
 	int			i;
 
@@ -391,10 +430,20 @@ test_tightness(VecamMetric metric)
 	vecam_codec_init(&codec, DIMS, metric, NULL, signs);
 	encode_rows(&codec, ROWS, x);
 	for (i = 0; i < ROWS; i++)
+	{
 		looseness += check_query(&codec, ROWS, x, x + (ROWS + i) * DIMS, "tight");
+		width += work.width;
+		intervals += work.intervals;
+	}
 	looseness /= ROWS * ROWS;
 	unit_check(looseness > 0.0 && looseness < limits[metric],
 			   "mean looseness %g", looseness);
+
+	/* both ends of a sixteenth of the residual, and some rounding */
+	width /= ROWS * ROWS;
+	unit_check(intervals == ROWS * ROWS, "%ld intervals", intervals);
+	unit_check(width > 0.0 && width < looseness / 4,
+			   "mean width of the intervals %g, looseness %g", width, looseness);
 	free(x);
 }
 
@@ -436,6 +485,8 @@ test_undefined(void)
 {
 	float		zero[10] = {0};
 	float		denormal[10] = {0};
+	double		lower;
+	double		upper;
 	VecamCodec	codec;
 	VecamCodecQuery query;
 
@@ -449,7 +500,9 @@ test_undefined(void)
 	unit_check(work.defined[0], "cosine of the smallest vector is undefined");
 	vecam_codec_query_init(&query, &codec, zero, work.scratch, work.q16);
 	unit_check(query.undefined &&
-			   vecam_codec_bound(&query, &work.head[0], work.codes) == -INFINITY,
+			   vecam_codec_bound(&query, &work.head[0], work.codes) == -INFINITY &&
+			   !vecam_codec_interval(&query, &work.head[0], work.codes,
+									 work.fines, work.decoded, &lower, &upper),
 			   "cosine with zero is defined");
 	vecam_codec_init(&codec, 10, VECAM_METRIC_L2, NULL, signs);
 	encode_rows(&codec, 1, zero);
@@ -466,11 +519,14 @@ test_damaged(VecamMetric metric)
 {
 	float		x[16];
 	uint8		code[16];
+	uint8		fine[VECAM_FINE_BYTES(16)];
+	double		lower;
+	double		upper;
 	VecamCodec	codec;
 	VecamCodecQuery query;
 	int			i;
 
-	unit_case("no header, however damaged, gives NaN for %s",
+	unit_case("no code, however damaged, gives NaN for %s",
 			  metric_names[metric]);
 	unit_normal_vector(16, x, 1.0);
 	vecam_rotation_signs(16, 5, signs);
@@ -479,18 +535,23 @@ test_damaged(VecamMetric metric)
 	for (i = 0; i < 100000; i++)
 	{
 		VecamSq8Header head;
-		uint64		bits[4];
+		uint64		bits[5];
 		double		bound;
+		int			b;
 
-		bits[0] = unit_random();
-		bits[1] = unit_random();
-		bits[2] = unit_random();
-		bits[3] = unit_random();
+		for (b = 0; b < (int) lengthof(bits); b++)
+			bits[b] = unit_random();
 		memcpy(&head, bits, sizeof(head));
 		memcpy(code, &bits[2], sizeof(code));
 		bound = vecam_codec_bound(&query, &head, code);
 		unit_check(!isnan(bound), "lo %g, delta %g, norm2 %g, residual %g",
 				   head.lo, head.delta, head.norm2, head.residual);
+		memcpy(fine, &bits[3], sizeof(fine));
+		unit_check(!vecam_codec_interval(&query, &head, code, fine, work.decoded,
+										 &lower, &upper) ||
+				   (isfinite(lower) && isfinite(upper)),
+				   "lo %g, delta %g, finer residual %g: interval %g .. %g",
+				   head.lo, head.delta, vecam_fine_residual(fine), lower, upper);
 	}
 }
 
@@ -499,12 +560,14 @@ static void
 test_levels(const VecamSimdLevel *levels, int n_levels)
 {
 	uint64		expected = 0;
+	uint64		fine_expected = 0;
 	int			l;
 
-	unit_case("codes and bounds are the same bits on every level");
+	unit_case("codes, bounds and intervals are the same bits on every level");
 	for (l = 0; l < n_levels; l++)
 	{
 		uint64		hash = UNIT_HASH_START;
+		uint64		fine_hash = UNIT_HASH_START;
 		int			trial;
 
 		unit_seed(4242);
@@ -516,6 +579,7 @@ test_levels(const VecamSimdLevel *levels, int n_levels)
 			VecamCodec	codec;
 			VecamCodecQuery query;
 			double		bound;
+			double		interval[2];
 
 			unit_normal_vector(3 * n, x, 1.0);
 			vecam_rotation_signs(n, trial, signs);
@@ -524,16 +588,28 @@ test_levels(const VecamSimdLevel *levels, int n_levels)
 			vecam_codec_query_init(&query, &codec, x + 2 * n, work.scratch,
 								   work.q16);
 			bound = vecam_codec_bound(&query, &work.head[0], work.codes);
+			unit_check(vecam_codec_interval(&query, &work.head[0], work.codes,
+											work.fines, work.decoded,
+											&interval[0], &interval[1]),
+					   "n = %d: no interval", n);
 			hash = unit_hash(hash, &work.head[0], sizeof(VecamSq8Header));
 			hash = unit_hash(hash, work.codes, n);
 			hash = unit_hash(hash, &bound, sizeof(bound));
+			fine_hash = unit_hash(fine_hash, work.fines, VECAM_FINE_BYTES(n));
+			fine_hash = unit_hash(fine_hash, interval, sizeof(interval));
 		}
 		if (l == 0)
+		{
 			expected = hash;
-		unit_check(hash == expected, "level %d", (int) levels[l]);
+			fine_expected = fine_hash;
+		}
+		unit_check(hash == expected && fine_hash == fine_expected, "level %d",
+				   (int) levels[l]);
 	}
 	unit_check(expected == UINT64CONST(0x74EE2920F0D99CDF), "hash %016llx",
 			   (unsigned long long) expected);
+	unit_check(fine_expected == UINT64CONST(0xE6EEDDBE47F89D7A), "hash of the finer codes %016llx",
+			   (unsigned long long) fine_expected);
 	vecam_kernels_init();
 }
 
@@ -568,6 +644,8 @@ test_real(const char *folder)
 	for (metric = VECAM_METRIC_L2; metric <= VECAM_METRIC_IP; metric++)
 	{
 		double		looseness = 0.0;
+		double		width = 0.0;
+		long		intervals = 0;
 		VecamCodec	codec;
 
 		unit_case("%d pairs of %s of real data", rows * QUERIES,
@@ -576,9 +654,15 @@ test_real(const char *folder)
 						 metric == VECAM_METRIC_COSINE ? NULL : mean, signs);
 		encode_rows(&codec, rows, x);
 		for (i = 0; i < QUERIES; i++)
+		{
 			looseness += check_query(&codec, rows, x, q + (size_t) i * n, "real");
-		printf("%s: mean looseness of %d bounds: %.5f\n", metric_names[metric],
-			   rows * QUERIES, looseness / rows / QUERIES);
+			width += work.width;
+			intervals += work.intervals;
+		}
+		unit_check(intervals == (long) rows * QUERIES, "%ld intervals", intervals);
+		printf("%s: mean looseness of %d bounds: %.5f, mean width of intervals: %.5f\n",
+			   metric_names[metric], rows * QUERIES, looseness / rows / QUERIES,
+			   width / rows / QUERIES);
 	}
 	free(x);
 	free(q);
@@ -592,6 +676,7 @@ main(int argc, char **argv)
 	VecamMetric metric;
 
 	work.codes = unit_alloc((size_t) MAX_ROWS * MAX_DIMS);
+	work.fines = unit_alloc((size_t) MAX_ROWS * VECAM_FINE_BYTES(MAX_DIMS));
 	vecam_kernels_init();
 	test_levels(levels, n);
 	unit_seed(4);

@@ -599,6 +599,48 @@ test_sketches(const VecamKernels *k)
 	}
 }
 
+/* one half of the coordinates of a finer code */
+static void
+check_decode_fine(const VecamKernels *k, int n, int shift)
+{
+	uint8	   *code = unit_guarded(n);
+	uint8	   *fine = unit_guarded(n);
+	float	   *x = unit_guarded(n * sizeof(float));
+	float		origin = wide_number();
+	float		step = fabsf(wide_number());
+	int			i;
+
+	for (i = 0; i < n; i++)
+	{
+		code[i] = (uint8) unit_random();
+		fine[i] = (uint8) unit_random();
+	}
+	k->decode_fine(n, origin, step, code, fine, shift, x);
+	for (i = 0; i < n; i++)
+	{
+		float		product = step * (float) (16 * code[i] + ((fine[i] >> shift) & 15));
+		float		expected = origin + product;
+
+		unit_check(memcmp(&x[i], &expected, sizeof(float)) == 0,
+				   "n = %d, shift %d: x[%d] = %.9g, not %.9g", n, shift, i,
+				   x[i], expected);
+	}
+	unit_free_guarded();
+}
+
+static void
+test_decode_fine(const VecamKernels *k)
+{
+	int			n;
+
+	unit_case("%s decode_fine", k->name);
+	for (n = 0; n <= MAX_DIMS; n = n < 100 ? n + 1 : next_dims(n))
+	{
+		check_decode_fine(k, n, 0);
+		check_decode_fine(k, n, 4);
+	}
+}
+
 static void
 random_floats(int n, float *x)
 {
@@ -833,6 +875,7 @@ main(void)
 		test_quantising(k);
 		test_dots(k);
 		test_screen(k);
+		test_decode_fine(k);
 		test_transforms(k);
 	}
 	return unit_finish();
