@@ -78,7 +78,7 @@ vecam_fine_encode(int n, const float *x, double input_error,
 
 	/* n additions, and the roundings of v and e */
 	packed = pack_up((sqrt(loss2) * (1.0 + n * DBL_EPSILON) +
-					  8.0 * DBL_EPSILON * (sqrt(norm2) + fabs(head->lo)) +
+					  8.0 * DBL_EPSILON * (sqrt(norm2) + sqrt(n) * fabs(head->lo)) +
 					  input_error) * (1.0 + 8.0 * DBL_EPSILON));
 	memcpy(fine, &packed, sizeof(packed));
 }

@@ -210,12 +210,18 @@ load_index(Relation index, const VecamMetaPageData *meta)
 	return cache;
 }
 
-/* Is the entry the one of this index?  Files may be built anew in place. */
+/*
+ * Is the entry one of this index?  Files may be built anew in place, and their
+ * numbers come again some day.
+ */
 static bool
-is_of_meta(const VecamIndexCache *cache, const VecamMetaPageData *meta)
+is_of_index(const VecamIndexCache *cache, Relation index,
+			const VecamMetaPageData *meta)
 {
-	return cache && cache->ix && cache->ix->meta.seed == meta->seed &&
-		cache->ix->meta.mean == meta->mean;
+	return cache && cache->ix && cache->relid == RelationGetRelid(index) &&
+		cache->ix->meta.fine_bits == meta->fine_bits &&
+		memcmp(&cache->ix->meta, meta,
+			   offsetof(VecamMetaPageData, max_norm)) == 0;
 }
 
 /*
@@ -231,7 +237,7 @@ vecam_index_open(Relation index)
 	VecamIndex *ix;
 
 	vecam_meta_read(index, &meta);
-	if (!is_of_meta(cache, &meta))
+	if (!is_of_index(cache, index, &meta))
 		cache = load_index(index, &meta);
 
 	vecam_cache_use(cache);
