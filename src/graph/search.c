@@ -31,6 +31,9 @@
 #include "utils/float.h"
 #include "utils/memutils.h"
 
+/* Rows that are pulled before the look-ahead begins to grow. */
+#define FIRST_ROWS 10
+
 /* An additional stop, once ROWS rows are out: (1 + 0.12)^2 of the best one. */
 #define GAP_ROWS 10
 #define GAP_FACTOR 1.2544
@@ -75,7 +78,7 @@ vecam_search_init(VecamSearch *search, VecamGraph *graph,
 	search->lookahead = lookahead;
 	vecam_frontier_init(&search->frontier, memory);
 	search->visited = visited_create(CurrentMemoryContext, 256, NULL);
-	search->window_size = 2 * lookahead;
+	search->window_size = 2 * Max(lookahead, FIRST_ROWS);
 	search->window = palloc(sizeof(VecamHit) * (search->window_size + 1));
 	search->rest_allocated = 256;
 	search->rest = palloc(sizeof(VecamHit) * search->rest_allocated);
@@ -393,17 +396,31 @@ visit(VecamSearch *search, VecamFrontierItem item)
 	vecam_store_unpin(search->graph->store, &pin);
 }
 
+/*
+ * The look-ahead grows with the rows that are pulled: of a hundred nearest rows
+ * the last are harder to find than of ten.
+ */
+static int
+current_lookahead(const VecamSearch *search)
+{
+	if (search->popped <= FIRST_ROWS)
+		return search->lookahead;
+	return search->lookahead + (int) Min((search->popped - FIRST_ROWS) / 2,
+										 search->window_size - search->lookahead);
+}
+
 /* May the best hit go? */
 static bool
 can_stop(VecamSearch *search)
 {
+	int			lookahead = current_lookahead(search);
 	float		best;
 
 	if (vecam_frontier_is_empty(&search->frontier))
 		return true;
 	best = vecam_item_estimate(vecam_frontier_top(&search->frontier));
-	if (search->nwindow >= search->lookahead &&
-		best > search->window[search->lookahead - 1].distance2)
+	if (search->nwindow >= lookahead &&
+		best > search->window[lookahead - 1].distance2)
 		return true;
 	return search->bound && search->popped >= GAP_ROWS &&
 		search->nwindow > 0 && best > 0 &&
@@ -416,7 +433,7 @@ can_stop(VecamSearch *search)
 void
 vecam_search_run(VecamSearch *search)
 {
-	if (search->nwindow < search->lookahead && search->nrest > 0)
+	if (search->nwindow < current_lookahead(search) && search->nrest > 0)
 		refill_window(search);
 	while (!can_stop(search))
 	{
