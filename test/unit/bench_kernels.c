@@ -3,7 +3,7 @@
  * bench_kernels.c
  *	  Nanoseconds per call of the kernels and of what is built on them.
  *
- * usage: bench_kernels [dimensions]
+ * usage: bench_kernels [dimensions [sketches of a node]]
  *
  *-------------------------------------------------------------------------
  */
@@ -15,7 +15,7 @@
 #include "math/sketch.h"
 
 #define MAX_DIMS 16000
-#define ROWS 32
+#define MAX_ROWS 64
 #define REPEATS 15
 #define MIN_SECONDS 0.001
 
@@ -28,11 +28,11 @@ static int16 q16[MAX_DIMS];
 static uint8 four_codes[4 * MAX_DIMS];
 static int32 dots[4];
 static VecamScreen screen;
-static VecamSq8Header heads[ROWS];
-static double head_dots[ROWS];
-static uint64 words[(16 + 2 * ROWS) * (MAX_DIMS / 64 + 1)];
-static float est[ROWS];
-static VecamSketchFactors factors[ROWS];
+static VecamSq8Header heads[MAX_ROWS];
+static double head_dots[MAX_ROWS];
+static uint64 words[(16 + 2 * MAX_ROWS) * (MAX_DIMS / 64 + 1)];
+static float est[MAX_ROWS];
+static VecamSketchFactors factors[MAX_ROWS];
 static uint8 signs[VECAM_ROTATION_SIGN_BYTES(MAX_DIMS)];
 
 /* keeps results from being optimised away */
@@ -94,8 +94,8 @@ bench_level(const VecamKernels *kernels, int n)
 	BENCH("dots_i16_u8, 4 codes",
 		  kernels->dots_i16_u8(Min(n, VECAM_SQ8_BLOCK), q16, four_codes, 4, n,
 							   dots));
-	BENCH("screen_codes, 32",
-		  sink = kernels->screen_codes(&screen, heads, ROWS,
+	BENCH("screen_codes, 64",
+		  sink = kernels->screen_codes(&screen, heads, MAX_ROWS,
 									   sizeof(VecamSq8Header), head_dots));
 	BENCH("dot_u8_u8", sink = kernels->dot_u8_u8(n, code_a, code_b));
 	BENCH("popcount_and", sink = kernels->popcount_and(n_words, words,
@@ -129,6 +129,8 @@ bench_codec(int n)
 												   code_a, NULL));
 	BENCH("vecam_codec_query_init", vecam_codec_query_init(&query, &codec, b,
 														   scratch, q16));
+	BENCH("vecam_sq8_query_init",
+		  vecam_sq8_query_init(&query.sq8, n, a, 0.0, q16));
 	BENCH("vecam_codec_bound", sink = vecam_codec_bound(&query, &head, code_a));
 	BENCH("vecam_sq8_code_sum", sink = vecam_sq8_code_sum(n, code_a));
 	BENCH("vecam_sq8_code_distance2",
@@ -137,7 +139,7 @@ bench_codec(int n)
 }
 
 static void
-bench_sketches(int n)
+bench_sketches(int n, int rows)
 {
 	VecamSketchShape shape;
 	VecamSketchQuery query;
@@ -153,8 +155,8 @@ bench_sketches(int n)
 														 factors));
 		BENCH("vecam_sketch_query_init", vecam_sketch_query_init(&query, &shape,
 																 a, digits));
-		BENCH("vecam_sketch_estimate, 32",
-			  vecam_sketch_estimate(&query, &shape, 1.0, ROWS, sketches,
+		BENCH("vecam_sketch_estimate, all",
+			  vecam_sketch_estimate(&query, &shape, 1.0, rows, sketches,
 									factors, est));
 	}
 }
@@ -163,6 +165,7 @@ int
 main(int argc, char **argv)
 {
 	int			n = argc > 1 ? atoi(argv[1]) : 784;
+	int			rows = argc > 2 ? atoi(argv[2]) : 32;
 	VecamSimdLevel levels[VECAM_SIMD_NLEVELS];
 	int			n_levels = unit_levels(levels);
 	size_t		i;
@@ -171,6 +174,11 @@ main(int argc, char **argv)
 	if (n < 1 || n > MAX_DIMS)
 	{
 		fprintf(stderr, "dimensions must be between 1 and %d\n", MAX_DIMS);
+		return 2;
+	}
+	if (rows < 1 || rows > MAX_ROWS)
+	{
+		fprintf(stderr, "sketches must be between 1 and %d\n", MAX_ROWS);
 		return 2;
 	}
 	unit_normal_vector(n, a, 1.0);
@@ -182,7 +190,7 @@ main(int argc, char **argv)
 		vecam_kernels_use(levels[l]);
 		bench_level(vecam_kernels, n);
 		bench_codec(n);
-		bench_sketches(n);
+		bench_sketches(n, rows);
 	}
 	return 0;
 }
