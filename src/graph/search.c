@@ -478,7 +478,10 @@ refine_front(VecamSearch *search)
 
 	node = pin_node(search, hit.ref, hit.generation, &pin);
 	hit.refined = true;
-	if (node && node->state == VECAM_NODE_LIVE)
+
+	/* the slot may hold another node of the same generation by now */
+	if (node && node->state == VECAM_NODE_LIVE && node->ntids == hit.ntids &&
+		memcmp(node->tids, hit.tids, sizeof(hit.tids)) == 0)
 		refine_hit(search, &hit, node);
 	vecam_store_unpin(search->graph->store, &pin);
 	add_hit(search, &hit);
