@@ -8,11 +8,11 @@ PGFILEDESC = "vecam - vector type and index access method"
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
 
 REGRESS = vector_type vector_functions vector_casts vector_aggregates vector_btree \
-	vecam_security vecam_setup vecam_am vecam_graph vecam_ddl vecam_plan \
-	vecam_errors
+	vecam_security vecam_setup vecam_am vecam_graph vecam_order vecam_unseen \
+	vecam_cache vecam_ddl vecam_plan vecam_errors
 REGRESS_OPTS = --load-extension=vecam
 
-ISOLATION = insert-scan vacuum-scan row-locks serializable \
+ISOLATION = entry-cache insert-scan vacuum-scan row-locks serializable \
 	create-index-concurrently reindex-concurrently
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=vecam
 
