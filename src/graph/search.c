@@ -306,6 +306,10 @@ expand_node(VecamSearch *search, VecamNodeHeader *node, VecamRef ref)
 	double		distance2 = vecam_sq8_distance2_of_dot(sq8, &node->sq8, dot);
 	float		diff = node->extra - search->point->extra;
 
+	/* what comes next is known now, and loads while the rest is done */
+	push_neighbours(search, node, distance2);
+	vecam_search_prefetch(search);
+
 	if (node->state == VECAM_NODE_LIVE)
 	{
 		VecamHit	hit;
@@ -330,7 +334,6 @@ expand_node(VecamSearch *search, VecamNodeHeader *node, VecamRef ref)
 		hit.code = search->bound ? NULL : copy_code(search, node, code);
 		add_hit(search, &hit);
 	}
-	push_neighbours(search, node, distance2);
 
 	if (graph->counters)
 	{
