@@ -106,7 +106,8 @@ typedef struct VecamSearch
 	double		rest_min;		/* smallest key of the rest */
 	int			rest_allocated;
 	int64		popped;
-	VecamFrontierItem prefetched;	/* the last one, or 0 */
+	VecamFrontierItem loaded[4];	/* the last ones that were prefetched */
+	unsigned	nloaded;
 	BlockNumber asked[32];		/* blocks read ahead, by low bits */
 	int64		reads_before;	/* this backend's buffer misses at the start */
 	uint8	   *long_code;		/* a code from extent pages */

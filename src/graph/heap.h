@@ -108,6 +108,15 @@ vecam_frontier_top(VecamFrontier *frontier)
 	return frontier->near_items[0];
 }
 
+/* The one after it, of more than four near items. */
+static inline VecamFrontierItem
+vecam_frontier_second(const VecamFrontier *frontier)
+{
+	const VecamFrontierItem *items = frontier->near_items;
+
+	return Min(Min(items[1], items[2]), Min(items[3], items[4]));
+}
+
 /* Is the item none of the best, so that pushing it costs next to nothing? */
 static inline bool
 vecam_frontier_is_far(const VecamFrontier *frontier, VecamFrontierItem item)

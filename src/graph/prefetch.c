@@ -4,7 +4,7 @@
  *	  Loading what a search will visit next.
  *
  * The nodes at the front of the frontier are likely to be expanded soon.  The
- * first one is loaded into the CPU's cache while another is being expanded.
+ * first two are loaded into the CPU's cache while another is being expanded.
  * And once a search has had to wait for the disk, the pages of the first few
  * are asked for ahead, so that several reads are under way at a time.
  *
@@ -67,6 +67,25 @@ read_ahead(VecamSearch *search)
 	}
 }
 
+/* Load an item's node unless that has just been done. */
+static void
+load_item(VecamSearch *search, VecamFrontierItem item)
+{
+	const VecamNodeLayout *nl = &search->graph->ix->nodes;
+	VecamRef	ref = vecam_item_ref(item);
+	char	   *page;
+
+	for (int i = 0; i < lengthof(search->loaded); i++)
+	{
+		if (search->loaded[i] == item)
+			return;
+	}
+	search->loaded[search->nloaded++ % lengthof(search->loaded)] = item;
+	page = vecam_store_peek(search->graph->store, VecamRefBlock(nl, ref));
+	if (page)
+		load_node(nl, page, VecamRefSlot(nl, ref));
+}
+
 /*
  * Load what comes next, while the caller goes on with the present node.  What
  * is loaded without a pin may be any page by now, which does no harm.
@@ -74,21 +93,13 @@ read_ahead(VecamSearch *search)
 void
 vecam_search_prefetch(VecamSearch *search)
 {
-	const VecamNodeLayout *nl = &search->graph->ix->nodes;
-	VecamFrontierItem item;
-	char	   *page;
+	VecamFrontier *frontier = &search->frontier;
 
-	if (vecam_frontier_is_empty(&search->frontier))
+	if (vecam_frontier_is_empty(frontier))
 		return;
-	item = vecam_frontier_top(&search->frontier);
-	if (item != search->prefetched)
-	{
-		search->prefetched = item;
-		page = vecam_store_peek(search->graph->store,
-								VecamRefBlock(nl, vecam_item_ref(item)));
-		if (page)
-			load_node(nl, page, VecamRefSlot(nl, vecam_item_ref(item)));
-	}
+	load_item(search, vecam_frontier_top(frontier));
+	if (frontier->nnear > 4)
+		load_item(search, vecam_frontier_second(frontier));
 	if (is_cold(search))
 		read_ahead(search);
 }
