@@ -9,19 +9,24 @@
  * table for that costs more than finding the row.  Where nothing above the
  * index scan but a Limit can look at the column, it is made NULL.
  *
+ * That is done when a plan is about to be executed.  A planner hook would come
+ * too late for the first query of a session, which loads this library while it
+ * is planned, and whose plan may be kept as long as the session lasts.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "access/genam.h"
 #include "am/am.h"
+#include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
-#include "optimizer/planner.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 
-static planner_hook_type previous_planner = NULL;
+static ExecutorStart_hook_type previous_start = NULL;
 
 static bool
 is_vecam_index(Oid relid)
@@ -33,15 +38,16 @@ is_vecam_index(Oid relid)
 	return result;
 }
 
-/* Make NULL of what the scan computes only because it orders by it. */
+/*
+ * Make NULL of what the scan computes only because it orders by it.  The plan
+ * may be a kept one: the constant must live as long.
+ */
 static void
 drop_unseen_distance(IndexScan *scan)
 {
+	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(scan));
 	ListCell   *lc;
 
-	if (list_length(scan->indexorderbyorig) != 1 ||
-		!is_vecam_index(scan->indexid))
-		return;
 	foreach(lc, scan->scan.plan.targetlist)
 	{
 		TargetEntry *column = lfirst_node(TargetEntry, lc);
@@ -51,17 +57,24 @@ drop_unseen_distance(IndexScan *scan)
 			column->expr = (Expr *) makeNullConst(exprType((Node *) column->expr),
 												  -1, InvalidOid);
 	}
+	MemoryContextSwitchTo(old);
 }
 
 /*
- * Is the plan one whose rows go to a Limit only?  WITH TIES compares their order
- * columns.
+ * Is the plan one of ours whose rows go to a Limit only?  WITH TIES compares
+ * their order columns.
  */
 static bool
 is_limited_scan(Plan *plan)
 {
-	return IsA(plan, Limit) && IsA(outerPlan(plan), IndexScan) &&
-		((Limit *) plan)->limitOption == LIMIT_OPTION_COUNT;
+	IndexScan  *scan;
+
+	if (!IsA(plan, Limit) || !IsA(outerPlan(plan), IndexScan) ||
+		((Limit *) plan)->limitOption != LIMIT_OPTION_COUNT)
+		return false;
+	scan = (IndexScan *) outerPlan(plan);
+	return list_length(scan->indexorderbyorig) == 1 &&
+		is_vecam_index(scan->indexid);
 }
 
 /* Visit a plan and what is below it. */
@@ -79,19 +92,19 @@ walk_plan(Plan *plan)
 		walk_plan(((SubqueryScan *) plan)->subplan);
 }
 
-static PlannedStmt *
-plan_query(Query *query, const char *query_string, int cursor_options,
-		   ParamListInfo params)
+static void
+start_query(QueryDesc *query, int eflags)
 {
-	PlannedStmt *result = previous_planner ?
-		previous_planner(query, query_string, cursor_options, params) :
-		standard_planner(query, query_string, cursor_options, params);
 	ListCell   *lc;
 
-	walk_plan(result->planTree);
-	foreach(lc, result->subplans)
+	walk_plan(query->plannedstmt->planTree);
+	foreach(lc, query->plannedstmt->subplans)
 		walk_plan(lfirst(lc));
-	return result;
+
+	if (previous_start)
+		previous_start(query, eflags);
+	else
+		standard_ExecutorStart(query, eflags);
 }
 
 /*
@@ -100,6 +113,6 @@ plan_query(Query *query, const char *query_string, int cursor_options,
 void
 vecam_plan_init(void)
 {
-	previous_planner = planner_hook;
-	planner_hook = plan_query;
+	previous_start = ExecutorStart_hook;
+	ExecutorStart_hook = start_query;
 }
