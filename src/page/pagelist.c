@@ -177,7 +177,9 @@ vecam_list_begin(VecamListWalk *walk, Relation index,
 
 /*
  * Ask the operating system for pages ahead, but only while the walk misses
- * the cache: looking a cached page up costs more than it saves.
+ * the cache: looking a cached page up costs more than it saves.  Nor for a
+ * block that follows the one before it in the file: the system's own reading
+ * ahead does better with larger pieces.
  */
 static void
 prefetch_ahead(VecamListWalk *walk)
@@ -194,9 +196,11 @@ prefetch_ahead(VecamListWalk *walk)
 	while (walk->prefetched < walk->nblocks &&
 		   walk->prefetched < walk->position + walk->distance)
 	{
-		BlockNumber blkno = walk->blocks[walk->prefetched++];
+		int			i = walk->prefetched++;
+		BlockNumber blkno = walk->blocks[i];
 
-		if (BlockNumberIsValid(blkno))
+		if (BlockNumberIsValid(blkno) &&
+			(i == 0 || walk->blocks[i - 1] + 1 != blkno))
 			PrefetchBuffer(walk->index, MAIN_FORKNUM, blkno);
 	}
 }
