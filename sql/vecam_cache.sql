@@ -77,6 +77,23 @@ SELECT nearest('c', 601.3 * 1.01);
 COMMIT;
 SELECT nearest('c', 601.3 * 1.01);
 
+-- and so that as many changes of the entry points are counted as before: where
+-- they lead is all that tells
+BEGIN;
+CREATE TABLE again (id int, v vector(4));
+CREATE INDEX again_v ON again USING vecam (v) WITH (kind = hnsw);
+SELECT fill('again', 1, 200);
+SELECT vecam_seal('again_v');
+SET LOCAL vecam.ef_search = 1;
+SELECT id FROM again ORDER BY v <-> '[10.2,0,0,0]' LIMIT 1;
+SELECT nodes_visited < 40 AS few_nodes FROM vecam_last_search();
+TRUNCATE again;
+INSERT INTO again SELECT 1000 + i, ARRAY[(201 - i) * 1.01, 0, 0, 0]::vector FROM generate_series(1, 200) i;
+SELECT vecam_seal('again_v');
+SELECT id FROM again ORDER BY v <-> '[10.2,0,0,0]' LIMIT 1;
+SELECT nodes_visited < 40 AS few_nodes FROM vecam_last_search();
+ROLLBACK;
+
 -- entry points: of rows that are sealed later, and not of those that are gone
 DELETE FROM c;
 VACUUM c;

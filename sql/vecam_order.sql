@@ -163,42 +163,68 @@ FROM (VALUES ('<->', 'l2'), ('<#>', 'ip'), ('<=>', 'cosine')) AS o (op, opclass)
 	unnest('{page,heap}'::text[]) AS rerank, rechecked(op, opclass, rerank);
 DROP TABLE plain;
 
--- Two rows of one node whose finer codes differ, so that the table settles their
--- order; then one of them alone.
-CREATE TABLE pair (id int, v vector(4));
-INSERT INTO pair SELECT i, ARRAY[i, i % 7, i % 5, 1]::vector FROM generate_series(1, 300) i;
+-- Two vectors that have one 8-bit code (in an index without a mean, of seed 1) and
+-- different finer codes, and one for each of two queries that is farther than the
+-- one of them and nearer than the other.  They share a node, whose finer code must
+-- not decide, be they both there or only one of them.
+CREATE TABLE pair (id int, v vector(8));
 CREATE INDEX pair_v ON pair USING vecam (v) WITH (kind = hnsw);
-CREATE FUNCTION pair_answer(q vector) RETURNS TABLE (ids int[], rechecks bigint)
-LANGUAGE plpgsql AS $$
-BEGIN
-	PERFORM set_config('enable_seqscan', 'off', true);
-	ids := ARRAY(SELECT id FROM pair ORDER BY v <-> q LIMIT 3);
-	SELECT heap_rechecks INTO rechecks FROM vecam_last_search();
-	RETURN NEXT;
-END
-$$;
-INSERT INTO pair VALUES (1001, '[150.3,800.0,2,1]');
+INSERT INTO pair SELECT i, ARRAY[1000 + i, i % 7, i % 5, 1, 2, 3, 4, 5]::vector FROM generate_series(1, 300) i;
+CREATE TABLE three AS SELECT a, b, (a + b) * h AS mid, (b - a) * l AS way
+FROM (VALUES ('[-79.25,-10,-13,18.25,88.5,60.5,-44.5,86.5]'::vector,
+		'[-79.7353516,-10.3671875,-13.1123047,18.1865234,88.5292969,59.6669922,-43.8828125,86.4707031]'::vector)) AS v (a, b),
+	LATERAL (SELECT array_fill(0.5::real, ARRAY[8])::vector AS h, array_fill(40::real, ARRAY[8])::vector AS l) AS s;
+SELECT mid + way AS q, mid - way AS q2, mid + way + way AS c, mid - way - way AS c2, a, b FROM three \gset
+INSERT INTO pair VALUES (1001, :'a'), (1003, :'c'), (1004, :'c2');
 SELECT vecam_seal('pair_v');
 SELECT live_nodes FROM vecam_stats('pair_v');
--- smallest and largest coordinate, and so the range of the code, are the same
-INSERT INTO pair VALUES (1002, '[150.3,800.0,2.01,1]');
-INSERT INTO pair VALUES (1003, '[150.3,800.0,1.99,1]');
+INSERT INTO pair VALUES (1002, :'b');
 SELECT vecam_seal('pair_v');
 SELECT rows, live_nodes FROM vecam_stats('pair_v');
-SELECT ids FROM pair_answer('[150.3,800.0,2.5,1]');
-SELECT ids FROM pair_answer('[150.3,800.0,1.5,1]');
+SET enable_seqscan = off;
+SELECT id, v <-> :'q' AS d FROM pair ORDER BY v <-> :'q' LIMIT 3;
+SELECT id FROM pair ORDER BY v <-> :'q' LIMIT 3;
+SELECT id FROM pair ORDER BY v <-> :'q2' LIMIT 3;
 DELETE FROM pair WHERE id = 1001;
 VACUUM pair;
-SELECT ids[1:2] AS ids FROM pair_answer('[150.3,800.0,2.5,1]');
-SELECT ids[1:2] AS ids FROM pair_answer('[150.3,800.0,1.5,1]');
+SELECT id FROM pair ORDER BY v <-> :'q' LIMIT 2;
+SELECT id FROM pair ORDER BY v <-> :'q2' LIMIT 2;
+INSERT INTO pair VALUES (1001, :'a');
+SELECT vecam_seal('pair_v');
 DELETE FROM pair WHERE id = 1002;
 VACUUM pair;
-INSERT INTO pair VALUES (1004, '[150.3,800.0,2.02,1]');
-SELECT ids[1:2] AS ids FROM pair_answer('[150.3,800.0,2.5,1]');
+SELECT rows, live_nodes FROM vecam_stats('pair_v');
+SELECT id FROM pair ORDER BY v <-> :'q' LIMIT 2;
+SELECT id FROM pair ORDER BY v <-> :'q2' LIMIT 2;
+-- equal vectors alone: the code decides again
+DELETE FROM pair WHERE id = 1001;
+VACUUM pair;
+INSERT INTO pair VALUES (1005, :'b'), (1006, :'b');
 SELECT vecam_seal('pair_v');
-SELECT ids[1:2] AS ids FROM pair_answer('[150.3,800.0,2.5,1]');
-SELECT ids[1:2] AS ids FROM pair_answer('[150.3,800.0,1.5,1]');
-DROP TABLE pair;
+DELETE FROM pair WHERE id = 1005;
+VACUUM pair;
+SELECT id FROM pair ORDER BY v <-> :'q' LIMIT 2;
+SELECT heap_rechecks FROM vecam_last_search();
+-- A row of the growing list whose 8-bit code loses next to nothing, so that its
+-- bound is its distance, a little nearer than a row of the graph and within that
+-- one's interval.
+INSERT INTO pair VALUES (1007, '[0,-40,40,0,0,-40,-40,-80]');
+SELECT (b + g) * half + (g - b) * little AS q
+FROM (VALUES (:'b'::vector, '[0,-40,40,0,0,-40,-40,-80]'::vector)) AS v (b, g),
+	LATERAL (SELECT array_fill(0.5::real, ARRAY[8])::vector AS half, array_fill(1e-5::real, ARRAY[8])::vector AS little) AS s \gset
+SELECT id FROM pair ORDER BY v <-> :'q' LIMIT 2;
+SELECT id, round((v <-> :'q')::numeric, 2) AS d FROM pair ORDER BY v <-> :'q' LIMIT 2;
+-- Vectors of one code and one finer code that are not equal: the node's interval
+-- does not say which is nearer.
+TRUNCATE pair;
+INSERT INTO pair SELECT i, ARRAY[1000 + i, i % 7, i % 5, 1, 2, 3, 4, 5]::vector FROM generate_series(1, 300) i;
+INSERT INTO pair VALUES (1001, '[-79.25,-10,-13,18.25,88.5,60.5,-44.5,86.5]'), (1002, '[-79.25,-10,-13,18.25,88.5,60.5000343,-44.5,86.5]');
+SELECT vecam_seal('pair_v');
+SELECT rows, live_nodes FROM vecam_stats('pair_v');
+SELECT id FROM pair ORDER BY v <-> '[-79.25,-10,-13,18.25,88.5,40.5,-44.5,86.5]' LIMIT 2;
+SELECT id FROM pair ORDER BY v <-> '[-79.25,-10,-13,18.25,88.5,80.5,-44.5,86.5]' LIMIT 2;
+RESET enable_seqscan;
+DROP TABLE pair, three;
 
 --
 -- Every way to ask
@@ -352,5 +378,5 @@ DEALLOCATE ALL;
 
 SELECT format('DROP TABLE %s', tab) FROM settings \gexec
 DROP TABLE settings, ways, asked, for_null, for_zero;
-DROP FUNCTION order_vector, check_ranks, check_queries, fill, is_sorted, rechecked, pair_answer,
+DROP FUNCTION order_vector, check_ranks, check_queries, fill, is_sorted, rechecked,
 	check_answer, plan_lines, near, ties;
