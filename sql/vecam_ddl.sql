@@ -364,7 +364,7 @@ DROP OPERATOR FAMILY IF EXISTS wrong_signature_ops USING vecam;
 DROP FUNCTION no_support;
 
 -- the functions behind the access method are not for calling
-SELECT vecam_handler(NULL);
+SELECT vecam_handler(1);
 SELECT vecam_vector_l2_support(NULL);
 
 --
