@@ -75,7 +75,7 @@ load_item(VecamSearch *search, VecamFrontierItem item)
 	VecamRef	ref = vecam_item_ref(item);
 	char	   *page;
 
-	for (int i = 0; i < lengthof(search->loaded); i++)
+	for (int i = 0; i < (int) lengthof(search->loaded); i++)
 	{
 		if (search->loaded[i] == item)
 			return;
