@@ -357,12 +357,13 @@ def report(result):
           f"table {result['table_bytes'] / 1e6:,.1f} MB")
     print("  planner %s the index by itself" %
           ("takes" if result["planner_chooses_index"] else "does NOT take"))
-    print("       ef  recall@10  heap rows  pages read     server us p50/p95/p99"
+    print("       ef  recall@10  heap rows  rechecks  pages read     server us p50/p95/p99"
           "     client us p50/p95/p99")
     for search in result["searches"]:
         means = search["mean_per_query"]
         print(f"  {search['ef_search'] or '-':>7}  {search['recall_at_10']:9.4f}"
-              f"  {means['heap_rows']:9.1f}  {means['pages_read']:10.1f}"
+              f"  {means['heap_rows']:9.1f}  {means['heap_rechecks']:8.1f}"
+              f"  {means['pages_read']:10.1f}"
               f"  {microseconds(search['server_us']):>24}"
               f"  {microseconds(search['client_us']):>24}")
         if search["out_of_order"]:
@@ -382,9 +383,9 @@ def report(result):
 def summary(results):
     """All sets as one Markdown table."""
     print("\n| set | rows | dims | metric | kind | ef | build s | rows/s | "
-          "index bytes | bytes/row | recall@10 | heap rows | pages | server us "
+          "index bytes | bytes/row | recall@10 | heap rows | rechecks | pages | server us "
           "p50/p95/p99 | client us p50 | sequential us |")
-    print("|---|--:|--:|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
+    print("|---|--:|--:|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
     for r in results:
         for s in r["searches"]:
             means = s["mean_per_query"]
@@ -393,7 +394,8 @@ def summary(results):
                   f"{r['build_seconds']:.2f} | {r['build_rows_per_second']:,.0f} | "
                   f"{r['index_bytes']:,} | {r['bytes_per_row']:,.0f} | "
                   f"{s['recall_at_10']:.4f} | {means['heap_rows']:.1f} | "
-                  f"{means['pages_read']:,.1f} | {microseconds(s['server_us'])} | "
+                  f"{means['heap_rechecks']:.1f} | {means['pages_read']:,.1f} | "
+                  f"{microseconds(s['server_us'])} | "
                   f"{s['client_us'][0]:,.0f} | "
                   f"{r['scans']['median_us']['items']:,.0f} |")
 
