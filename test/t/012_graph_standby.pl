@@ -67,7 +67,7 @@ compare('filled');
 
 # Queries on both while the graph changes; a scan of many rows holds on to
 # references for long.
-my $seconds = $ENV{VECAM_CHURN_SECONDS} || 20;
+my $seconds = $ENV{VECAM_CHURN_SECONDS} || 8;
 my $load = q(
 \set i random(1, 1000000)
 \set n random(1, 60)
