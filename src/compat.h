@@ -59,7 +59,9 @@ vecam_server_is_safe(int server_version_num)
 }
 
 /*
- * Extend the relation by one page; returns it exclusively locked.
+ * Extend the relation by one page; returns it exclusively locked.  The lock
+ * is taken before anybody else can see the page: VACUUM would otherwise take
+ * it for a page that a crash has left, and offer it to other inserters.
  */
 static inline Buffer
 vecam_extend_relation(Relation index)
@@ -72,8 +74,8 @@ vecam_extend_relation(Relation index)
 
 	if (need_lock)
 		LockRelationForExtension(index, ExclusiveLock);
-	buf = ReadBuffer(index, P_NEW);
-	LockBuffer(buf, BUFFER_LOCK_EXCLUSIVE);
+	buf = ReadBufferExtended(index, MAIN_FORKNUM, P_NEW, RBM_ZERO_AND_LOCK,
+							 NULL);
 	if (need_lock)
 		UnlockRelationForExtension(index, ExclusiveLock);
 	return buf;

@@ -19,12 +19,14 @@ add_helpers($node);
 
 # Rows that need pages of their own, while VACUUM looks for free pages: with two
 # extents, with one, and two rows to a slot page.  The vectors exist in the index only.
+# Several times over, because what two processes do to one new page depends on
+# microseconds.
 $node->safe_psql(
 	'postgres', q(
 CREATE FUNCTION constant(i int, n int) RETURNS vector LANGUAGE sql IMMUTABLE
 	RETURN array_fill(i::real, ARRAY[n])::vector;
 ));
-for my $dims (16000, 4100, 4000)
+for my $dims (16000, 4100, (4000) x 4)
 {
 	$node->safe_psql(
 		'postgres', qq(
