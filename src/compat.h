@@ -4,10 +4,6 @@
  *	  Differences between PostgreSQL versions; PG_VERSION_NUM stands nowhere
  *	  else.
  *
- * Minor releases before 13.13, 14.10, 15.5 and 16.1 get a warning at load time:
- * their GenericXLogFinish wrote the WAL record before it marked the buffers
- * dirty, which is not crash-safe.
- *
  *-------------------------------------------------------------------------
  */
 #ifndef VECAM_COMPAT_H
@@ -35,28 +31,6 @@
 #if PG_VERSION_NUM < 130000
 #error "vecam needs PostgreSQL 13 or later"
 #endif
-
-/* Does this server's minor release have a crash-safe GenericXLogFinish? */
-static inline bool
-vecam_server_is_safe(int server_version_num)
-{
-	int			major = server_version_num / 10000;
-	int			minor = server_version_num % 10000;
-
-	switch (major)
-	{
-		case 13:
-			return minor >= 13;
-		case 14:
-			return minor >= 10;
-		case 15:
-			return minor >= 5;
-		case 16:
-			return minor >= 1;
-		default:
-			return true;
-	}
-}
 
 /*
  * Extend the relation by one page; returns it exclusively locked.  The lock

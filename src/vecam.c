@@ -130,13 +130,6 @@ define_settings(void)
 void
 _PG_init(void)
 {
-	int			version = atoi(GetConfigOption("server_version_num", false, false));
-
-	if (!vecam_server_is_safe(version))
-		ereport(WARNING,
-				(errmsg("vecam indexes are not crash-safe on this release of PostgreSQL"),
-				 errhint("Upgrade to the newest minor release.")));
-
 	vecam_kernels_init();
 	define_settings();
 	vecam_options_init();

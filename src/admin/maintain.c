@@ -62,7 +62,7 @@ vecam_seal(PG_FUNCTION_ARGS)
 						RelationGetRelationName(index))));
 
 	become_owner(&user, table);
-	sealer = vecam_sealer_begin(index, true);
+	sealer = vecam_sealer_begin(index, VECAM_SEAL_SHARED, true);
 	vecam_seal_rows(sealer, PG_INT64_MAX, NULL);
 	sealed = sealer->sealed;
 	vecam_sealer_end(sealer);

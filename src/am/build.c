@@ -138,17 +138,15 @@ link_row(BuildState *state, ItemPointer tid, const VecamSq8Header *head,
 	VecamGraph *graph = &state->graph;
 	VecamLink  *link = &state->link;
 	BlockNumber written[VECAM_MAX_EXTENTS];
-	VecamHit   *equal;
 
 	vecam_link_prepare(link, graph, head, code, payload,
-					   state->meta.ef_construction);
-	equal = &link->hits[0];
-	if (link->is_equal &&
-		vecam_node_add_tid(graph, equal->ref, equal->generation,
-						   link, tid, NULL))
-		return;
+					   state->meta.ef_construction, true);
 	if (link->is_equal)
-		vecam_link_choose(link, graph);
+	{
+		if (vecam_node_add_tid(graph, link, tid, NULL) != VECAM_JOINED)
+			elog(ERROR, "node %u is gone", link->equal.ref);
+		return;
+	}
 
 	if (payload == NULL)
 	{
@@ -156,7 +154,8 @@ link_row(BuildState *state, ItemPointer tid, const VecamSq8Header *head,
 		link->payload = (const uint8 *) written;
 	}
 	vecam_link_reserve_slot(graph);
-	vecam_link_write_node(link, graph, VECAM_NODE_LIVE, tid, NULL);
+	if (!vecam_link_write_node(link, graph, VECAM_NODE_LIVE, tid, NULL))
+		elog(ERROR, "no room for a node on page %u", graph->target);
 	vecam_link_neighbours(link, graph);
 	vecam_entries_add(&state->entries, state->ix, link->ref, link->generation,
 					  link->level, link->point.extra, link->point.y);

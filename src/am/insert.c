@@ -62,7 +62,7 @@ relieve_growing_list(Relation index, InsertState *state)
 	vecam_index_reread(index, state->ix);
 	if (!vecam_wants_seal(index, state->ix, rows, BACK_PRESSURE))
 		return;
-	sealer = vecam_sealer_begin(index, false);
+	sealer = vecam_sealer_begin(index, VECAM_SEAL_SHARED, false);
 	if (sealer == NULL)
 		return;
 	vecam_seal_rows(sealer, SEALED_PER_ROW * per_page, NULL);

@@ -120,10 +120,21 @@ count_growing_rows(Relation index, const VecamIndex *ix)
 	return rows;
 }
 
+/* Seal the growing list, beside others who do. */
+static void
+seal_growing_rows(Relation index)
+{
+	VecamSealer *sealer = vecam_sealer_begin(index, VECAM_SEAL_SHARED, true);
+
+	vecam_seal_rows(sealer, PG_INT64_MAX, vecam_vacuum_delay_point);
+	vecam_sealer_end(sealer);
+}
+
 /*
- * Seal the growing list if it is long enough, then repair the graph.  The
- * graph's own lists lose their empty pages under the seal lock, too, since
- * whoever has it may count on a page that it has chosen (vecam_chunk_reserve).
+ * Seal the growing list if it is long enough, then repair the graph, alone.
+ * What has come to the growing list in between is sealed before the repair, so
+ * that no row claims a node.  The graph's own lists lose their empty pages
+ * while no sealer can be adding to them.
  */
 static void
 maintain_graph(IndexVacuumInfo *info, VecamIndex *ix,
@@ -136,7 +147,9 @@ maintain_graph(IndexVacuumInfo *info, VecamIndex *ix,
 
 	if (!ix->meta.has_graph && !seal)
 		return;
-	sealer = vecam_sealer_begin(index, true);
+	if (seal)
+		seal_growing_rows(index);
+	sealer = vecam_sealer_begin(index, VECAM_SEAL_EXCLUSIVE, true);
 	vecam_sealer_trim_chunks(sealer, vecam_vacuum_delay_point);
 	if (seal)
 		vecam_seal_rows(sealer, PG_INT64_MAX, vecam_vacuum_delay_point);

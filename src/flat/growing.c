@@ -7,10 +7,10 @@
  */
 #include "postgres.h"
 
-#include "access/generic_xlog.h"
 #include "flat/growing.h"
 #include "miscadmin.h"
 #include "page/pagelist.h"
+#include "page/record.h"
 #include "storage/bufmgr.h"
 #include "utils/rel.h"
 
@@ -62,12 +62,12 @@ vecam_row_form(VecamRow *row, const VecamIndex *ix, ItemPointer tid,
 static void
 put_row(Relation index, Buffer buf, VecamRow *row)
 {
-	GenericXLogState *state = GenericXLogStart(index);
-	Page		page = GenericXLogRegisterBuffer(state, buf, 0);
+	VecamRecord *record = vecam_record_start(index);
+	Page		page = vecam_record_page(record, buf, false);
 
 	vecam_slots_put(page, vecam_slots_find_free(VecamPageGetSlots(page)),
 					row->slot.bytes);
-	GenericXLogFinish(state);
+	vecam_record_finish(record);
 }
 
 /*
@@ -80,14 +80,13 @@ static void
 put_long_row(Relation index, const VecamIndex *ix, Buffer buf,
 			 const Buffer *extents, VecamRow *row)
 {
-	GenericXLogState *state = GenericXLogStart(index);
-	Page		page = GenericXLogRegisterBuffer(state, buf, 0);
+	VecamRecord *record = vecam_record_start(index);
+	Page		page = vecam_record_page(record, buf, false);
 	BlockNumber blocks[VECAM_MAX_EXTENTS];
 
 	for (int i = 0; i < ix->meta.nextents; i++)
 	{
-		Page		extent = GenericXLogRegisterBuffer(state, extents[i],
-													   GENERIC_XLOG_FULL_IMAGE);
+		Page		extent = vecam_record_page(record, extents[i], true);
 		Size		bytes = vecam_extent_bytes(ix->meta.dims, i);
 
 		vecam_page_init(extent, VECAM_PAGE_EXTENT);
@@ -100,7 +99,7 @@ put_long_row(Relation index, const VecamIndex *ix, Buffer buf,
 		   sizeof(BlockNumber) * ix->meta.nextents);
 	vecam_slots_put(page, vecam_slots_find_free(VecamPageGetSlots(page)),
 					row->slot.bytes);
-	GenericXLogFinish(state);
+	vecam_record_finish(record);
 }
 
 /*

@@ -7,10 +7,10 @@
  */
 #include "postgres.h"
 
-#include "access/generic_xlog.h"
 #include "compat.h"
 #include "flat/growing.h"
 #include "page/pagelist.h"
+#include "page/record.h"
 #include "storage/bufmgr.h"
 
 /*
@@ -41,12 +41,12 @@ find_dead_slots(VecamSlotPage *slots, int *dead,
 static void
 remove_rows(Relation index, Buffer buf, const int *dead, int ndead)
 {
-	GenericXLogState *state = GenericXLogStart(index);
-	Page		page = GenericXLogRegisterBuffer(state, buf, 0);
+	VecamRecord *record = vecam_record_start(index);
+	Page		page = vecam_record_page(record, buf, false);
 
 	for (int i = 0; i < ndead; i++)
 		vecam_slots_remove(page, dead[i]);
-	GenericXLogFinish(state);
+	vecam_record_finish(record);
 }
 
 /*
@@ -57,8 +57,8 @@ remove_rows(Relation index, Buffer buf, const int *dead, int ndead)
 static void
 remove_long_row(Relation index, const VecamIndex *ix, Buffer buf, int slot)
 {
-	GenericXLogState *state = GenericXLogStart(index);
-	Page		page = GenericXLogRegisterBuffer(state, buf, 0);
+	VecamRecord *record = vecam_record_start(index);
+	Page		page = vecam_record_page(record, buf, false);
 	VecamTidEntry *entry = vecam_slot(VecamPageGetSlots(page), slot);
 	BlockNumber blocks[VECAM_MAX_EXTENTS];
 	Buffer		extents[VECAM_MAX_EXTENTS];
@@ -76,10 +76,10 @@ remove_long_row(Relation index, const VecamIndex *ix, Buffer buf, int slot)
 		LockBuffer(extents[i], BUFFER_LOCK_EXCLUSIVE);
 		if (!vecam_page_is(index, extents[i], VECAM_PAGE_EXTENT))
 			vecam_corrupt(index, blocks[i], "not an extent page");
-		vecam_page_free(GenericXLogRegisterBuffer(state, extents[i], 0));
+		vecam_page_free(vecam_record_page(record, extents[i], false));
 	}
 	vecam_slots_remove(page, slot);
-	GenericXLogFinish(state);
+	vecam_record_finish(record);
 
 	for (int i = 0; i < nextents; i++)
 	{

@@ -3,9 +3,11 @@
  * seal.c
  *	  Moving rows from the growing list into the graph.
  *
- * One process at a time changes an index's graph: the holder of the seal lock,
- * a heavyweight lock of the meta page.  Readers and inserters take no notice
- * of it.  A row is moved in steps, each one WAL record:
+ * Whoever changes an index's graph has the seal lock, a heavyweight lock of the
+ * meta page: sealers share it, and each claims the growing pages that it works
+ * on by locks of theirs; VACUUM's repair, which frees nodes, has it alone.
+ * Readers and inserters take no notice of it.  A row is moved in steps, each
+ * one WAL record:
  *
  *		S1	growing page, node page		the node, BUILDING, without TIDs; the
  *										slot names it
@@ -17,8 +19,9 @@
  *		S4	growing page, node page [, tid page]	the TID joins it
  *
  * so a row is in exactly one of the two places at every moment (INV-1).  After
- * a crash between S1 and S3 the next holder of the lock finds the slot with
- * its node and goes on from S2.
+ * a crash between S1 and S3 the next one to claim the page finds the slot with
+ * its node and goes on from S2.  Two sealers that meet equal codes at the same
+ * time may make a node each, which is no harm.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,7 +29,6 @@
 
 #include <math.h>
 
-#include "access/generic_xlog.h"
 #include "flat/seal.h"
 #include "graph/tids.h"
 #include "miscadmin.h"
@@ -52,44 +54,96 @@ vecam_choose_seal_threshold(const VecamIndex *ix)
 	return Max(64, (int) (GROWING_SCAN_NS / row_ns));
 }
 
+static LOCKMODE
+seal_lock_mode(VecamSealMode mode)
+{
+	return mode == VECAM_SEAL_EXCLUSIVE ? ExclusiveLock : ShareLock;
+}
+
+static bool
+take_seal_lock(Relation index, VecamSealMode mode, bool wait)
+{
+	if (!wait)
+		return ConditionalLockPage(index, VECAM_META_BLKNO,
+								   seal_lock_mode(mode));
+	LockPage(index, VECAM_META_BLKNO, seal_lock_mode(mode));
+	return true;
+}
+
 /*
- * Get the right to change the graph.  NULL if somebody else has it and `wait`
- * is false.  Takes the seal lock; vecam_sealer_end or the end of the
- * transaction drops it.
+ * Lock the graph and read the meta page.  A graph of few nodes, all of them
+ * entry points, is for one sealer alone: nodes that two of them link without
+ * seeing one another's might stay without an edge.
+ */
+static VecamIndex *
+lock_graph(Relation index, VecamSealMode *mode, bool wait)
+{
+	VecamIndex *ix;
+
+	if (!take_seal_lock(index, *mode, wait))
+		return NULL;
+	ix = vecam_index_open(index);
+	if (*mode == VECAM_SEAL_EXCLUSIVE ||
+		(ix->meta.has_graph && ix->meta.entry_level > 0))
+		return ix;
+
+	pfree(ix);
+	UnlockPage(index, VECAM_META_BLKNO, ShareLock);
+	*mode = VECAM_SEAL_EXCLUSIVE;
+	return take_seal_lock(index, *mode, wait) ? vecam_index_open(index) : NULL;
+}
+
+/* (Re)load the entry points of the index as the meta page counts them. */
+static void
+load_entries(VecamSealer *sealer)
+{
+	VecamMetaPageData *meta = &sealer->ix->meta;
+
+	sealer->entries.n = 0;
+	sealer->entries.level = meta->entry_level;
+	sealer->entry_changes = meta->entry_changes;
+	if (meta->has_graph)
+		vecam_entries_load(&sealer->entries, sealer->index, sealer->ix);
+}
+
+/*
+ * Get the right to change the graph, in some mode.  NULL if others stand in
+ * its way and `wait` is false.  Takes the seal lock; vecam_sealer_end or the
+ * end of the transaction drops it.
  */
 VecamSealer *
-vecam_sealer_begin(Relation index, bool wait)
+vecam_sealer_begin(Relation index, VecamSealMode mode, bool wait)
 {
+	VecamIndex *ix = lock_graph(index, &mode, wait);
 	VecamSealer *sealer;
 	MemoryContext context;
 	MemoryContext old;
 
-	if (wait)
-		LockPage(index, VECAM_META_BLKNO, ExclusiveLock);
-	else if (!ConditionalLockPage(index, VECAM_META_BLKNO, ExclusiveLock))
+	if (ix == NULL)
 		return NULL;
 
 	context = AllocSetContextCreate(CurrentMemoryContext, "vecam sealer",
 									ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
 	sealer = palloc0(sizeof(VecamSealer));
+	sealer->mode = mode;
+	sealer->wait = wait;
 	sealer->context = context;
 	sealer->scratch = AllocSetContextCreate(context, "vecam sealer row",
 											ALLOCSET_DEFAULT_SIZES);
 	sealer->index = index;
-	sealer->ix = vecam_index_open(index);
-	sealer->ef_construction = sealer->ix->meta.ef_construction;
+	sealer->ix = ix;
+	sealer->ef_construction = ix->meta.ef_construction;
 	vecam_store_init(&sealer->store, index, VECAM_STORE_LOGGED, 0);
-	sealer->store.cache = sealer->ix->cache;
+	sealer->store.cache = ix->cache;
 	sealer->graph.store = &sealer->store;
-	sealer->graph.ix = sealer->ix;
+	sealer->graph.ix = ix;
 	sealer->graph.entries = &sealer->entries;
 	sealer->graph.target = InvalidBlockNumber;
-	vecam_entries_init(&sealer->entries, sealer->ix,
-					   sealer->ix->meta.entry_level);
-	if (sealer->ix->meta.has_graph)
-		vecam_entries_load(&sealer->entries, index, sealer->ix);
-	vecam_link_alloc(&sealer->link, sealer->ix);
+	sealer->graph.chunk_target = InvalidBlockNumber;
+	vecam_entries_init(&sealer->entries, ix, 0);
+	load_entries(sealer);
+	vecam_link_alloc(&sealer->link, ix);
 	MemoryContextSwitchTo(old);
 	return sealer;
 }
@@ -100,7 +154,7 @@ thin_out_page(VecamSealer *sealer, BlockNumber blkno, int level)
 {
 	Buffer		buf = ReadBuffer(sealer->index, blkno);
 	VecamSlotPage *slots;
-	GenericXLogState *state = NULL;
+	VecamRecord *record = NULL;
 	Page		page = NULL;
 
 	LockBuffer(buf, BUFFER_LOCK_EXCLUSIVE);
@@ -113,15 +167,15 @@ thin_out_page(VecamSealer *sealer, BlockNumber blkno, int level)
 		if (!vecam_slot_is_live(slot) ||
 			((VecamEntryPoint *) slot)->level >= level)
 			continue;
-		if (state == NULL)
+		if (record == NULL)
 		{
-			state = GenericXLogStart(sealer->index);
-			page = GenericXLogRegisterBuffer(state, buf, 0);
+			record = vecam_record_start(sealer->index);
+			page = vecam_record_page(record, buf, false);
 		}
 		vecam_slots_remove(page, i);
 	}
-	if (state)
-		GenericXLogFinish(state);
+	if (record)
+		vecam_record_finish(record);
 	UnlockReleaseBuffer(buf);
 }
 
@@ -130,34 +184,45 @@ static void
 update_meta(VecamSealer *sealer)
 {
 	Buffer		buf = ReadBuffer(sealer->index, VECAM_META_BLKNO);
-	GenericXLogState *state;
+	VecamRecord *record;
 	VecamMetaPageData *meta;
 
 	LockBuffer(buf, BUFFER_LOCK_EXCLUSIVE);
-	state = GenericXLogStart(sealer->index);
-	meta = VecamPageGetMeta(GenericXLogRegisterBuffer(state, buf, 0));
+	record = vecam_record_start(sealer->index);
+	meta = VecamPageGetMeta(vecam_record_page(record, buf, false));
 	meta->has_graph = true;
 	meta->entry_level = sealer->entries.level;
 	meta->entry_changes++;
 	meta->max_norm = sealer->ix->meta.max_norm;
-	GenericXLogFinish(state);
+	sealer->entry_changes = meta->entry_changes;
+	vecam_record_finish(record);
 	UnlockReleaseBuffer(buf);
 }
 
-/* The set of entry points was thinned out in memory: do it on disk. */
+/*
+ * The set of entry points was thinned out in memory: do it on disk, unless
+ * others are sealing, whose turn it will be.
+ */
 static void
 raise_entry_level(VecamSealer *sealer)
 {
-	VecamListWalk *walk = palloc(sizeof(VecamListWalk));
+	Relation	index = sealer->index;
+	VecamListWalk *walk;
 	BlockNumber blkno;
 
-	vecam_index_reread(sealer->index, sealer->ix);
-	vecam_list_begin(walk, sealer->index, &sealer->ix->meta,
-					 VECAM_LIST_ENTRIES);
-	while (BlockNumberIsValid(blkno = vecam_list_next(walk)))
-		thin_out_page(sealer, blkno, sealer->entries.level);
-	pfree(walk);
-	update_meta(sealer);
+	if (!ConditionalLockPage(index, VECAM_META_BLKNO, ExclusiveLock))
+		return;
+	vecam_index_reread(index, sealer->ix);
+	if (sealer->entries.level > sealer->ix->meta.entry_level)
+	{
+		walk = palloc(sizeof(VecamListWalk));
+		vecam_list_begin(walk, index, &sealer->ix->meta, VECAM_LIST_ENTRIES);
+		while (BlockNumberIsValid(blkno = vecam_list_next(walk)))
+			thin_out_page(sealer, blkno, sealer->entries.level);
+		pfree(walk);
+		update_meta(sealer);
+	}
+	UnlockPage(index, VECAM_META_BLKNO, ExclusiveLock);
 }
 
 /*
@@ -167,11 +232,12 @@ void
 vecam_sealer_end(VecamSealer *sealer)
 {
 	Relation	index = sealer->index;
+	LOCKMODE	lockmode = seal_lock_mode(sealer->mode);
 
 	if (sealer->entries.level > sealer->ix->meta.entry_level)
 		raise_entry_level(sealer);
 	MemoryContextDelete(sealer->context);
-	UnlockPage(index, VECAM_META_BLKNO, ExclusiveLock);
+	UnlockPage(index, VECAM_META_BLKNO, lockmode);
 }
 
 /* A row of the growing list that is being moved. */
@@ -234,18 +300,23 @@ static bool
 join_equal_node(GrowingRow *row)
 {
 	VecamSealer *sealer = row->sealer;
-	VecamHit   *equal = &sealer->link.hits[0];
-	VecamPin	pin;
-	VecamAlso	also = {&pin, retire_slot, row};
-	bool		done;
+	VecamJoin	result;
 
-	vecam_chunk_reserve(&sealer->graph);
-	if (!pin_row(row, VECAM_INVALID_REF, &pin))
-		return true;
-	done = vecam_node_add_tid(&sealer->graph, equal->ref, equal->generation,
-							  &sealer->link, &row->tid, &also);
-	vecam_store_unpin(&sealer->store, &pin);
-	return done;
+	do
+	{
+		VecamPin	pin;
+		VecamAlso	also = {&pin, retire_slot, row};
+
+		CHECK_FOR_INTERRUPTS();
+		if (!pin_row(row, VECAM_INVALID_REF, &pin))
+			return true;
+		result = vecam_node_add_tid(&sealer->graph, &sealer->link, &row->tid,
+									&also);
+		vecam_store_unpin(&sealer->store, &pin);
+		if (result == VECAM_JOIN_NO_ROOM)
+			vecam_chunk_reserve(&sealer->graph);
+	} while (result == VECAM_JOIN_NO_ROOM);
+	return result == VECAM_JOINED;
 }
 
 /* S1.  False if the row is gone. */
@@ -253,15 +324,21 @@ static bool
 write_building_node(GrowingRow *row)
 {
 	VecamSealer *sealer = row->sealer;
-	VecamPin	pin;
-	VecamAlso	also = {&pin, note_node, row};
+	bool		done;
 
-	vecam_link_reserve_slot(&sealer->graph);
-	if (!pin_row(row, VECAM_INVALID_REF, &pin))
-		return false;
-	vecam_link_write_node(&sealer->link, &sealer->graph, VECAM_NODE_BUILDING,
-						  NULL, &also);
-	vecam_store_unpin(&sealer->store, &pin);
+	do
+	{
+		VecamPin	pin;
+		VecamAlso	also = {&pin, note_node, row};
+
+		CHECK_FOR_INTERRUPTS();
+		vecam_link_reserve_slot(&sealer->graph);
+		if (!pin_row(row, VECAM_INVALID_REF, &pin))
+			return false;
+		done = vecam_link_write_node(&sealer->link, &sealer->graph,
+									 VECAM_NODE_BUILDING, NULL, &also);
+		vecam_store_unpin(&sealer->store, &pin);
+	} while (!done);
 	return true;
 }
 
@@ -286,7 +363,10 @@ publish_node(GrowingRow *row)
 	if (vecam_entries_add(&sealer->entries, sealer->ix, link->ref,
 						  link->generation, link->level, link->point.extra,
 						  link->point.y) && sealer->entries.level == level)
+	{
 		vecam_entries_store_last(&sealer->entries, sealer->index, sealer->ix);
+		sealer->entry_changes++;
+	}
 }
 
 /* The generation of a node that a crash has left BUILDING; false if none. */
@@ -310,6 +390,16 @@ find_leftover(VecamSealer *sealer, VecamRef ref, uint8 *generation)
 	return found;
 }
 
+/* Find the row's neighbours, or a node that it may join. */
+static void
+prepare_row(VecamSealer *sealer, const VecamGrowingEntry *entry,
+			const uint8 *code, bool join)
+{
+	vecam_link_prepare(&sealer->link, &sealer->graph, &entry->sq8, code,
+					   VecamGrowingPayload(entry), sealer->ef_construction,
+					   join);
+}
+
 /* Move one row; `entry` is a copy of its slot. */
 static void
 seal_row(VecamSealer *sealer, BlockNumber blkno, int slot,
@@ -317,39 +407,51 @@ seal_row(VecamSealer *sealer, BlockNumber blkno, int slot,
 {
 	GrowingRow	row = {sealer, blkno, slot, entry->tid, VECAM_INVALID_REF};
 	VecamLink  *link = &sealer->link;
-	const uint8 *payload = VecamGrowingPayload(entry);
 	uint8	   *code = palloc(sealer->ix->meta.dims);
+	bool		leftover = entry->node != VECAM_INVALID_REF;
 
-	vecam_extents_read(&sealer->store, sealer->ix, payload, code);
-	vecam_link_prepare(link, &sealer->graph, &entry->sq8, code, payload,
-					   sealer->ef_construction);
-	if (entry->node != VECAM_INVALID_REF)
+	vecam_extents_read(&sealer->store, sealer->ix, VecamGrowingPayload(entry),
+					   code);
+	/* the extent pages of a long row would be left over, if it joined a node */
+	prepare_row(sealer, entry, code,
+				!leftover && sealer->ix->meta.nextents == 0);
+	if (link->is_equal)
 	{
-		link->ref = entry->node;
-		if (!find_leftover(sealer, entry->node, &link->generation))
-			vecam_corrupt(sealer->index, blkno, "slot %d names no node", slot);
-		if (link->is_equal)
-			vecam_link_choose(link, &sealer->graph);
-	}
-	else
-	{
-		/* the extent pages of a long row would be left over: link it */
-		if (link->is_equal && sealer->ix->meta.nextents == 0 &&
-			join_equal_node(&row))
+		if (join_equal_node(&row))
 		{
 			sealer->sealed++;
 			return;
 		}
-		if (link->is_equal)
-			vecam_link_choose(link, &sealer->graph);
-		if (!write_building_node(&row))
-			return;
+		prepare_row(sealer, entry, code, false);
 	}
+
+	if (leftover)
+	{
+		link->ref = entry->node;
+		if (!find_leftover(sealer, entry->node, &link->generation))
+			vecam_corrupt(sealer->index, blkno, "slot %d names no node", slot);
+	}
+	else if (!write_building_node(&row))
+		return;
 	vecam_link_neighbours(link, &sealer->graph);
 	publish_node(&row);
 }
 
-/* Move the rows of one page, up to max_rows in all. */
+/*
+ * Have the page for this sealer alone, as rows of it are going to be moved;
+ * false if another one has it and the sealer does not wait.  A row with a node
+ * noted on a page that nobody had was left by a crash or an error.
+ */
+static bool
+claim_page(VecamSealer *sealer, BlockNumber blkno)
+{
+	if (!sealer->wait)
+		return ConditionalLockPage(sealer->index, blkno, ExclusiveLock);
+	LockPage(sealer->index, blkno, ExclusiveLock);
+	return true;
+}
+
+/* Move the rows of one page, which is claimed, up to max_rows in all. */
 static void
 seal_page(VecamSealer *sealer, BlockNumber blkno, int64 max_rows)
 {
@@ -361,11 +463,10 @@ seal_page(VecamSealer *sealer, BlockNumber blkno, int64 max_rows)
 	vecam_store_pin(&sealer->store, blkno, BUFFER_LOCK_SHARE, &pin);
 	ours = vecam_slots_of_buffer(sealer->index, pin.buf, sealer->ix,
 								 VECAM_LIST_GROWING) != NULL;
-	memcpy(copy.data, pin.page, BLCKSZ);
+	if (ours)
+		memcpy(copy.data, pin.page, BLCKSZ);
 	vecam_store_unpin(&sealer->store, &pin);
 
-	if (ours && slots->nlive == 0)
-		return;
 	for (int i = 0; ours && i < slots->nslots && sealer->sealed < max_rows; i++)
 	{
 		VecamTidEntry *slot = vecam_slot(slots, i);
@@ -426,6 +527,15 @@ start_graph(VecamSealer *sealer)
 					RelationGetRelationName(sealer->index))));
 }
 
+/* Other sealers may have changed the list of entry points. */
+static void
+follow_entries(VecamSealer *sealer)
+{
+	vecam_index_reread(sealer->index, sealer->ix);
+	if (sealer->ix->meta.entry_changes != sealer->entry_changes)
+		load_entries(sealer);
+}
+
 /*
  * Move up to max_rows rows of the growing list into the graph; delay, if not
  * NULL, is called for every page.  sealer->sealed counts.
@@ -433,22 +543,27 @@ start_graph(VecamSealer *sealer)
 void
 vecam_seal_rows(VecamSealer *sealer, int64 max_rows, void (*delay) (void))
 {
+	Relation	index = sealer->index;
 	VecamListWalk *walk = palloc(sizeof(VecamListWalk));
-	int64		target = sealer->sealed + max_rows;
+	int64		target = max_rows > PG_INT64_MAX - sealer->sealed ?
+		PG_INT64_MAX : sealer->sealed + max_rows;
 	BlockNumber blkno;
 
 	if (!sealer->ix->meta.has_graph)
 		start_graph(sealer);
-	vecam_list_begin(walk, sealer->index, &sealer->ix->meta,
-					 VECAM_LIST_GROWING);
+	vecam_list_begin(walk, index, &sealer->ix->meta, VECAM_LIST_GROWING);
 	while (sealer->sealed < target &&
 		   BlockNumberIsValid(blkno = vecam_list_next(walk)))
 	{
 		if (delay)
 			delay();
+		if (!claim_page(sealer, blkno))
+			continue;
+		follow_entries(sealer);
 		seal_page(sealer, blkno, target);
-		if (vecam_list_remove_page(sealer->index, walk->directory, blkno))
-			vecam_record_free_page(sealer->index, blkno);
+		if (vecam_list_remove_page(index, walk->directory, blkno))
+			vecam_record_free_page(index, blkno);
+		UnlockPage(index, blkno, ExclusiveLock);
 	}
 	pfree(walk);
 }

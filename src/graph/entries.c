@@ -14,7 +14,6 @@
  */
 #include "postgres.h"
 
-#include "access/generic_xlog.h"
 #include "common/hashfn.h"
 #include "graph/graph.h"
 #include "page/pagelist.h"
@@ -285,11 +284,11 @@ vecam_entries_store_last(VecamEntrySet *set, Relation index,
 {
 	char	   *slot = vecam_entry_slot(set, ix, set->n - 1);
 	Buffer		buf = vecam_list_lock_room(index, ix, VECAM_LIST_ENTRIES);
-	GenericXLogState *state = GenericXLogStart(index);
-	Page		page = GenericXLogRegisterBuffer(state, buf, 0);
+	VecamRecord *record = vecam_record_start(index);
+	Page		page = vecam_record_page(record, buf, false);
 
 	vecam_slots_put(page, vecam_slots_find_free(VecamPageGetSlots(page)), slot);
-	GenericXLogFinish(state);
+	vecam_record_finish(record);
 	UnlockReleaseBuffer(buf);
 	pfree(slot);
 	vecam_meta_count_entry_change(index);

@@ -95,6 +95,10 @@ typedef struct VecamSearch
 	const VecamPoint *point;
 	const VecamCodecQuery *bound;	/* NULL: linking */
 	bool		bound_of_point; /* bounds are of the point's quantised query */
+	const VecamSq8Header *equal_head;	/* linking: a node with this code ends */
+	const uint8 *equal_code;	/* the search; NULL: none does */
+	bool		equal_found;
+	VecamHit	equal;
 	int			lookahead;
 	VecamFrontier frontier;
 	struct visited_hash *visited;
@@ -178,7 +182,8 @@ typedef struct VecamLink
 	const uint8 *code;			/* dims bytes */
 	const uint8 *payload;
 	int			level;
-	bool		is_equal;		/* a node with the same code exists: hits[0] */
+	bool		is_equal;		/* a node with the same code was found */
+	VecamHit	equal;			/* ... this one; there are no candidates then */
 	VecamHit   *hits;			/* candidates by distance */
 	int			nhits;
 	int		   *chosen;			/* numbers of the neighbours among them */
@@ -209,10 +214,10 @@ typedef struct VecamRepairStats
 extern void vecam_link_alloc(VecamLink *link, const VecamIndex *ix);
 extern void vecam_link_prepare(VecamLink *link, VecamGraph *graph,
 							   const VecamSq8Header *head, const uint8 *code,
-							   const uint8 *payload, int ef_construction);
-extern void vecam_link_choose(VecamLink *link, VecamGraph *graph);
+							   const uint8 *payload, int ef_construction,
+							   bool join);
 extern void vecam_link_reserve_slot(VecamGraph *graph);
-extern void vecam_link_write_node(VecamLink *link, VecamGraph *graph,
+extern bool vecam_link_write_node(VecamLink *link, VecamGraph *graph,
 								  VecamNodeState state, ItemPointer tid,
 								  VecamAlso *also);
 extern void vecam_link_neighbours(VecamLink *link, VecamGraph *graph);
@@ -233,8 +238,5 @@ extern void vecam_graph_repair(VecamGraph *graph, VecamLink *link,
 							   MemoryContext scratch, bool free_orphans,
 							   void (*delay) (void),
 							   VecamRepairStats *stats);
-extern bool vecam_node_add_tid(VecamGraph *graph, VecamRef ref,
-							   uint8 generation, const VecamLink *link,
-							   ItemPointer tid, VecamAlso *also);
 
 #endif							/* VECAM_GRAPH_H */

@@ -3,8 +3,8 @@
  * link.c
  *	  Putting a row into the graph.
  *
- * One process at a time links (a build, or whoever holds the index's seal
- * lock); readers go on.  The steps:
+ * Several processes may link at once (see flat/seal.c); a page is changed by
+ * one at a time, under its lock, and readers go on.  The steps:
  *
  *		prepare		search for the row's code, choose its neighbours
  *		write		the node with its edges, into a free slot
@@ -47,23 +47,16 @@ vecam_link_alloc(VecamLink *link, const VecamIndex *ix)
 	link->decoded = palloc(sizeof(float) * ix->meta.dims);
 }
 
-static bool
-has_equal_code(const VecamLink *link, const VecamIndex *ix, const VecamHit *hit)
-{
-	return hit->code->sq8.lo == link->head.lo &&
-		hit->code->sq8.delta == link->head.delta &&
-		memcmp(hit->code->code, link->code, ix->meta.dims) == 0;
-}
-
 /*
- * Find the neighbours of a row, or the node that has its code already.  The
- * arguments must stay; candidates are kept in the current memory context,
- * which the caller resets after each row.
+ * Find the neighbours of a row, or, with `join`, the node that has its code
+ * already: the search for that is a short one.  The arguments must stay;
+ * candidates are kept in the current memory context, which the caller resets
+ * after each row.
  */
 void
 vecam_link_prepare(VecamLink *link, VecamGraph *graph,
 				   const VecamSq8Header *head, const uint8 *code,
-				   const uint8 *payload, int ef_construction)
+				   const uint8 *payload, int ef_construction, bool join)
 {
 	VecamIndex *ix = graph->ix;
 	VecamSearch search;
@@ -78,34 +71,20 @@ vecam_link_prepare(VecamLink *link, VecamGraph *graph,
 
 	vecam_search_init(&search, graph, &link->point, NULL, ef_construction,
 					  LINK_MEMORY);
+	if (join)
+	{
+		search.equal_head = &link->head;
+		search.equal_code = code;
+	}
 	vecam_entries_seed(&search);
 	vecam_search_run(&search);
 
+	link->is_equal = search.equal_found;
+	link->equal = search.equal;
 	link->hits = search.window;
-	link->nhits = search.nwindow;
-	link->is_equal = false;
-	for (int i = 0; i < link->nhits && link->hits[i].distance2 <=
-		 1e-6 * link->point.norm2 && !link->is_equal; i++)
-	{
-		if (has_equal_code(link, ix, &link->hits[i]))
-		{
-			link->hits[0] = link->hits[i];
-			link->is_equal = true;
-		}
-	}
-	if (!link->is_equal)
-		vecam_link_choose(link, graph);
-}
-
-/*
- * Choose the neighbours.  Done by vecam_link_prepare unless the code exists
- * already; for those who need a node of their own all the same.
- */
-void
-vecam_link_choose(VecamLink *link, VecamGraph *graph)
-{
-	link->nchosen = vecam_choose_neighbours(graph->ix, link->hits, link->nhits,
-											graph->ix->nodes.m0, link->chosen);
+	link->nhits = link->is_equal ? 0 : search.nwindow;
+	link->nchosen = vecam_choose_neighbours(ix, link->hits, link->nhits,
+											ix->nodes.m0, link->chosen);
 }
 
 /* Write edge i of a node whose page image is in hand. */
@@ -204,8 +183,8 @@ add_node_page(VecamGraph *graph, VecamPin *pin)
 }
 
 /*
- * See to it that page graph->target has room for a node.  No page may be in
- * hand.
+ * See to it that page graph->target has room for a node, which other processes
+ * that link may take.  No page may be in hand.
  */
 void
 vecam_link_reserve_slot(VecamGraph *graph)
@@ -248,11 +227,12 @@ vecam_link_reserve_slot(VecamGraph *graph)
 
 /*
  * Write the row's node, in the given state and with the TID if there is one,
- * to the reserved slot; link->ref and link->generation say where it is.
+ * to the reserved page; link->ref and link->generation say where it is.  False
+ * if another process has filled the page meanwhile.
  *
  * WAL: [the other page,] node page.
  */
-void
+bool
 vecam_link_write_node(VecamLink *link, VecamGraph *graph, VecamNodeState state,
 					  ItemPointer tid, VecamAlso *also)
 {
@@ -265,9 +245,10 @@ vecam_link_write_node(VecamLink *link, VecamGraph *graph, VecamNodeState state,
 	vecam_store_pin(graph->store, graph->target, BUFFER_LOCK_EXCLUSIVE, &pin);
 	slot = find_free_node(nl, pin.page);
 	if (slot < 0)
-		vecam_corrupt(graph->store->index, pin.blkno,
-					  "no free node, although %u are counted",
-					  VecamPageGetNodes(pin.page)->nfree);
+	{
+		vecam_store_unpin(graph->store, &pin);
+		return false;
+	}
 	link->ref = VecamMakeRef(nl, pin.blkno, slot);
 	link->generation = vecam_node_at(nl, pin.page, slot)->generation + 1;
 
@@ -279,6 +260,7 @@ vecam_link_write_node(VecamLink *link, VecamGraph *graph, VecamNodeState state,
 	VecamPageGetNodes(page)->nfree--;
 	vecam_change_finish(&change);
 	vecam_store_unpin(graph->store, &pin);
+	return true;
 }
 
 /* Occlusion ratios as bytes, on a logarithmic scale. */

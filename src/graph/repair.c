@@ -450,9 +450,7 @@ link_node(Repair *repair, VecamRef ref)
 	vecam_store_unpin(graph->store, &pin);
 
 	vecam_link_prepare(link, graph, &head, code, code,
-					   graph->ix->meta.ef_construction);
-	if (link->is_equal)
-		vecam_link_choose(link, graph);
+					   graph->ix->meta.ef_construction, false);
 	link->ref = ref;
 	link->generation = note_of(repair, ref)->generation;
 	vecam_link_neighbours(link, graph);

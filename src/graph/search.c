@@ -295,6 +295,21 @@ is_near_front(VecamSearch *search, const VecamHit *hit)
 		hit->key < search->window[EAGER_HITS - 1].key;
 }
 
+/* If linking looks for a node with this very code: end the search here. */
+static void
+compare_code(VecamSearch *search, VecamNodeHeader *node, const uint8 *code,
+			 const VecamHit *hit)
+{
+	if (search->equal_code &&
+		node->sq8.lo == search->equal_head->lo &&
+		node->sq8.delta == search->equal_head->delta &&
+		memcmp(code, search->equal_code, search->graph->ix->meta.dims) == 0)
+	{
+		search->equal_found = true;
+		search->equal = *hit;
+	}
+}
+
 /* Visit the node whose page is in hand. */
 static void
 expand_node(VecamSearch *search, VecamNodeHeader *node, VecamRef ref)
@@ -332,6 +347,7 @@ expand_node(VecamSearch *search, VecamNodeHeader *node, VecamRef ref)
 		hit.ntids = node->ntids;
 		memcpy(hit.tids, node->tids, sizeof(hit.tids));
 		hit.code = search->bound ? NULL : copy_code(search, node, code);
+		compare_code(search, node, code, &hit);
 		add_hit(search, &hit);
 	}
 
@@ -419,7 +435,7 @@ can_stop(VecamSearch *search)
 	int			lookahead = current_lookahead(search);
 	float		best;
 
-	if (vecam_frontier_is_empty(&search->frontier))
+	if (vecam_frontier_is_empty(&search->frontier) || search->equal_found)
 		return true;
 	best = vecam_item_estimate(vecam_frontier_top(&search->frontier));
 	if (search->nwindow >= lookahead &&

@@ -188,33 +188,40 @@ form_chunk(VecamGraph *graph, VecamTidChunk *chunk, VecamRef first,
 }
 
 /*
- * Put the TID into a new chunk of a page with room, which is in hand.
+ * Put the TID into a new chunk of the reserved page; false if that is full.
  *
  * WAL: [other page,] node page, tid page.
  */
-static void
-add_chunk(VecamGraph *graph, VecamPin *pin, VecamPin *chunk_pin,
-		  const TidTarget *target)
+static bool
+add_chunk(VecamGraph *graph, VecamPin *pin, const TidTarget *target)
 {
+	VecamPin	chunk_pin;
 	VecamChange change;
-	VecamSlotPage *slots = vecam_slots_of_buffer(graph->store->index,
-												 chunk_pin->buf, graph->ix,
-												 VECAM_LIST_OVERFLOW);
-	int			slot = slots ? vecam_slots_find_free(slots) : -1;
+	VecamSlotPage *slots;
 	VecamNodeHeader *node;
 	Page		page;
 	VecamTidChunk chunk;
+	int			slot;
 
-	if (slot < 0)
-		vecam_corrupt(graph->store->index, chunk_pin->blkno,
-					  "no room for a tid chunk");
-	node = start_node_change(graph, &change, pin, target);
-	page = vecam_change_page(&change, chunk_pin, false);
+	if (!BlockNumberIsValid(graph->chunk_target))
+		return false;
+	vecam_store_pin(graph->store, graph->chunk_target, BUFFER_LOCK_EXCLUSIVE,
+					&chunk_pin);
+	slots = vecam_slots_of_buffer(graph->store->index, chunk_pin.buf,
+								  graph->ix, VECAM_LIST_OVERFLOW);
+	slot = slots ? vecam_slots_find_free(slots) : -1;
+	if (slot >= 0)
+	{
+		node = start_node_change(graph, &change, pin, target);
+		page = vecam_change_page(&change, &chunk_pin, false);
 
-	form_chunk(graph, &chunk, node->overflow, target);
-	vecam_slots_put(page, slot, &chunk);
-	node->overflow = VecamMakeChunkRef(chunk_pin->blkno, slot);
-	vecam_change_finish(&change);
+		form_chunk(graph, &chunk, node->overflow, target);
+		vecam_slots_put(page, slot, &chunk);
+		node->overflow = VecamMakeChunkRef(chunk_pin.blkno, slot);
+		vecam_change_finish(&change);
+	}
+	vecam_store_unpin(graph->store, &chunk_pin);
+	return slot >= 0;
 }
 
 /* During a build: write the chunk with the list's writer, then name it. */
@@ -247,45 +254,40 @@ add_chunk_in_build(VecamGraph *graph, const TidTarget *target)
 }
 
 /*
- * See to it that page graph->chunk_target has room for a chunk, in case the
- * next TID needs one.  No page may be in hand.  Pages of this list are filled
- * and freed by the holder of the seal lock only, so the room stays.
+ * See to it that page graph->chunk_target has room for a chunk, which other
+ * processes may take.  No page may be in hand.
  */
 void
 vecam_chunk_reserve(VecamGraph *graph)
 {
-	Buffer		buf;
+	Buffer		buf = vecam_list_lock_room(graph->store->index, graph->ix,
+										   VECAM_LIST_OVERFLOW);
 
-	if (graph->chunks)
-		return;					/* a build's writer finds its own */
-	buf = vecam_list_lock_room(graph->store->index, graph->ix,
-							   VECAM_LIST_OVERFLOW);
 	graph->chunk_target = BufferGetBlockNumber(buf);
 	UnlockReleaseBuffer(buf);
 }
 
 /*
- * Add a row's TID to the node whose code it has, together with a change of
- * also->pin if that is given.  False if the node is gone.  `link` is the row
- * as vecam_link_prepare left it.  Pages in hand: also->pin only.
+ * Add a row's TID to the node link->equal, which has its code, together with a
+ * change of also->pin if that is given.  `link` is the row as
+ * vecam_link_prepare left it.  Pages in hand: also->pin only.
  */
-bool
-vecam_node_add_tid(VecamGraph *graph, VecamRef ref, uint8 generation,
-				   const VecamLink *link, ItemPointer tid, VecamAlso *also)
+VecamJoin
+vecam_node_add_tid(VecamGraph *graph, const VecamLink *link, ItemPointer tid,
+				   VecamAlso *also)
 {
 	const VecamNodeLayout *nl = &graph->ix->nodes;
-	TidTarget	target = {ref, generation, link, tid, also};
+	TidTarget	target = {link->equal.ref, link->equal.generation, link, tid, also};
 	VecamPin	pin;
-	VecamPin	chunk_pin;
 	VecamNodeHeader *node;
 	bool		found;
 	bool		done = false;
 
-	vecam_store_pin(graph->store, VecamRefBlock(nl, ref),
+	vecam_store_pin(graph->store, VecamRefBlock(nl, target.ref),
 					BUFFER_LOCK_EXCLUSIVE, &pin);
-	node = vecam_node_of_pin(graph, &pin, VecamRefSlot(nl, ref));
+	node = vecam_node_of_pin(graph, &pin, VecamRefSlot(nl, target.ref));
 	found = node && node->state == VECAM_NODE_LIVE &&
-		node->generation == generation;
+		node->generation == target.generation;
 	if (found && node->ntids < VECAM_NODE_TIDS)
 	{
 		add_inline(graph, &pin, &target);
@@ -293,19 +295,18 @@ vecam_node_add_tid(VecamGraph *graph, VecamRef ref, uint8 generation,
 	}
 	else if (found && node->overflow != VECAM_INVALID_REF)
 		done = add_to_first_chunk(graph, &pin, node->overflow, &target);
-
 	if (found && !done && graph->chunks == NULL)
+		done = add_chunk(graph, &pin, &target);
+	vecam_store_unpin(graph->store, &pin);
+
+	if (!found)
+		return VECAM_JOIN_NO_NODE;
+	if (!done && graph->chunks)
 	{
-		vecam_store_pin(graph->store, graph->chunk_target,
-						BUFFER_LOCK_EXCLUSIVE, &chunk_pin);
-		add_chunk(graph, &pin, &chunk_pin, &target);
-		vecam_store_unpin(graph->store, &chunk_pin);
+		add_chunk_in_build(graph, &target);
 		done = true;
 	}
-	vecam_store_unpin(graph->store, &pin);
-	if (found && !done)
-		add_chunk_in_build(graph, &target);
-	return found;
+	return done ? VECAM_JOINED : VECAM_JOIN_NO_ROOM;
 }
 
 /*

@@ -18,7 +18,16 @@
 #define VecamMakeChunkRef(blkno, slot) \
 	((VecamRef) (((blkno) << VECAM_CHUNK_SLOT_BITS) | (slot)))
 
+typedef enum VecamJoin
+{
+	VECAM_JOINED,
+	VECAM_JOIN_NO_NODE,			/* the node is gone */
+	VECAM_JOIN_NO_ROOM,			/* reserve a chunk, then try again */
+} VecamJoin;
+
 extern void vecam_chunk_reserve(VecamGraph *graph);
+extern VecamJoin vecam_node_add_tid(VecamGraph *graph, const VecamLink *link,
+									ItemPointer tid, VecamAlso *also);
 extern int	vecam_filter_tids(ItemPointerData *tids, int ntids,
 							  IndexBulkDeleteCallback callback,
 							  void *callback_state);

@@ -206,6 +206,24 @@ typedef struct VecamKernels
 	void		(*decode_fine) (int n, float origin, float step,
 								const uint8 *code, const uint8 *fine,
 								int shift, float *x);
+
+	/*
+	 * x[i] = lo + delta * code[i] in double, at most FLT_MAX, rounded to
+	 * float4
+	 */
+	void		(*decode_sq8) (int n, double lo, double delta,
+							   const uint8 *code, float *x);
+
+	/*
+	 * The levels v[i] = -3/2, -1/2, 1/2, 3/2 of n <= 64 numbers r[i] = x[i] -
+	 * c[i] in float4: positive where r[i] is, large where |r[i]| >=
+	 * threshold.  v + 3/2 as a number of two bits goes to bit i of high and
+	 * low, and v[i] * r[i] and v[i] * c[i] are added to lane i mod
+	 * VECAM_LANES of rv and vc.
+	 */
+	void		(*sketch_levels) (int n, const float *x, const float *c,
+								  float threshold, uint64 *high, uint64 *low,
+								  double *rv, double *vc);
 } VecamKernels;
 
 /*

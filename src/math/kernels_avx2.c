@@ -1258,6 +1258,86 @@ avx2_decode_fine(int n, float origin, float step, const uint8 *code,
 								   shift, x + i);
 }
 
+/* Four of the numbers, which are exact in float4. */
+TARGET_INLINE __m128
+decode_four(__m256d lo, __m256d delta, __m128i code)
+{
+	__m256d		v = _mm256_add_pd(lo, _mm256_mul_pd(delta, _mm256_cvtepi32_pd(code)));
+
+	return _mm256_cvtpd_ps(_mm256_min_pd(v, _mm256_set1_pd(FLT_MAX)));
+}
+
+TARGET static void
+avx2_decode_sq8(int n, double lo, double delta, const uint8 *code, float *x)
+{
+	const __m256d l = _mm256_set1_pd(lo);
+	const __m256d d = _mm256_set1_pd(delta);
+	int			i;
+
+	for (i = 0; i + 8 <= n; i += 8)
+	{
+		__m256i		k = eight_bytes(code + i);
+
+		_mm_storeu_ps(x + i, decode_four(l, d, _mm256_castsi256_si128(k)));
+		_mm_storeu_ps(x + i + 4, decode_four(l, d, _mm256_extracti128_si256(k, 1)));
+	}
+	vecam_scalar_table.decode_sq8(n - i, lo, delta, code + i, x + i);
+}
+
+/* sum[0 .. 8] += v * x, whose products are exact */
+TARGET_INLINE void
+add_products(double *sum, __m256 v, __m256 x)
+{
+	__m256d		low = _mm256_loadu_pd(sum);
+	__m256d		high = _mm256_loadu_pd(sum + 4);
+
+	low = _mm256_fmadd_pd(_mm256_cvtps_pd(_mm256_castps256_ps128(v)),
+						  _mm256_cvtps_pd(_mm256_castps256_ps128(x)), low);
+	high = _mm256_fmadd_pd(_mm256_cvtps_pd(_mm256_extractf128_ps(v, 1)),
+						   _mm256_cvtps_pd(_mm256_extractf128_ps(x, 1)), high);
+	_mm256_storeu_pd(sum, low);
+	_mm256_storeu_pd(sum + 4, high);
+}
+
+TARGET static void
+avx2_sketch_levels(int n, const float *x, const float *c, float threshold,
+				   uint64 *high, uint64 *low, double *rv, double *vc)
+{
+	const __m256 t = _mm256_set1_ps(threshold);
+	const __m256 sign = _mm256_set1_ps(-0.0f);
+	uint64		rest_high;
+	uint64		rest_low;
+	int			i;
+
+	*high = *low = 0;
+	for (i = 0; i + 8 <= n; i += 8)
+	{
+		__m256		cc = _mm256_loadu_ps(c + i);
+		__m256		r = _mm256_sub_ps(_mm256_loadu_ps(x + i), cc);
+		__m256		positive = _mm256_cmp_ps(r, _mm256_setzero_ps(), _CMP_GT_OQ);
+		__m256		large = _mm256_cmp_ps(_mm256_andnot_ps(sign, r), t, _CMP_GE_OQ);
+		__m256		size = _mm256_blendv_ps(_mm256_set1_ps(0.5f),
+											_mm256_set1_ps(1.5f), large);
+		__m256		v = _mm256_xor_ps(size, _mm256_andnot_ps(positive, sign));
+		uint64		p = (uint8) _mm256_movemask_ps(positive);
+		uint64		l = (uint8) _mm256_movemask_ps(large);
+
+		add_products(rv + i % 16, v, r);
+		add_products(vc + i % 16, v, cc);
+		*high |= p << i;
+		*low |= (~(p ^ l) & 0xFF) << i;
+	}
+	if (i == n)
+		return;
+
+	/* the rest begins with lane 0 or 8, of which it has fewer than 8 */
+	vecam_scalar_table.sketch_levels(n - i, x + i, c + i, threshold,
+									 &rest_high, &rest_low,
+									 rv + i % 16, vc + i % 16);
+	*high |= rest_high << i;
+	*low |= rest_low << i;
+}
+
 static const VecamKernels avx2_table = {
 	.level = VECAM_SIMD_AVX2,
 	.name = "avx2",
@@ -1281,6 +1361,8 @@ static const VecamKernels avx2_table = {
 	.fht = avx2_fht,
 	.kac = avx2_kac,
 	.decode_fine = avx2_decode_fine,
+	.decode_sq8 = avx2_decode_sq8,
+	.sketch_levels = avx2_sketch_levels,
 };
 
 const VecamKernels *

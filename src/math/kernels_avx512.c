@@ -956,6 +956,66 @@ avx512_decode_fine(int n, float origin, float step, const uint8 *code,
 	}
 }
 
+TARGET static void
+avx512_decode_sq8(int n, double lo, double delta, const uint8 *code, float *x)
+{
+	const __m512d l = _mm512_set1_pd(lo);
+	const __m512d d = _mm512_set1_pd(delta);
+	const __m512d largest = _mm512_set1_pd(FLT_MAX);
+	int			i;
+
+	for (i = 0; i < n; i += 16)
+	{
+		Lanes		k = lanes_widen(_mm512_cvtepi32_ps(sixteen_bytes(code + i, n - i)));
+		__m512d		low = _mm512_add_pd(l, _mm512_mul_pd(d, k.low));
+		__m512d		high = _mm512_add_pd(l, _mm512_mul_pd(d, k.high));
+
+		low = _mm512_min_pd(low, largest);
+		high = _mm512_min_pd(high, largest);
+		_mm512_mask_storeu_ps(x + i, MASK16(n - i),
+							  _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(low)),
+												 _mm512_cvtpd_ps(high), 1));
+	}
+}
+
+TARGET static void
+avx512_sketch_levels(int n, const float *x, const float *c, float threshold,
+					 uint64 *high, uint64 *low, double *rv, double *vc)
+{
+	const __m512 t = _mm512_set1_ps(threshold);
+	const __m512 sign = _mm512_set1_ps(-0.0f);
+	Lanes		sum_rv = {_mm512_loadu_pd(rv), _mm512_loadu_pd(rv + 8)};
+	Lanes		sum_vc = {_mm512_loadu_pd(vc), _mm512_loadu_pd(vc + 8)};
+	int			i;
+
+	*high = *low = 0;
+	for (i = 0; i < n; i += 16)
+	{
+		__mmask16	mask = MASK16(n - i);
+		__m512		cc = _mm512_maskz_loadu_ps(mask, c + i);
+		__m512		r = _mm512_sub_ps(_mm512_maskz_loadu_ps(mask, x + i), cc);
+		__mmask16	positive = _mm512_cmp_ps_mask(r, _mm512_setzero_ps(), _CMP_GT_OQ);
+		__mmask16	large = _mm512_cmp_ps_mask(_mm512_andnot_ps(sign, r), t, _CMP_GE_OQ);
+		__m512		size = _mm512_mask_blend_ps(large, _mm512_set1_ps(0.5f),
+												_mm512_set1_ps(1.5f));
+		Lanes		v = lanes_widen(_mm512_mask_xor_ps(size, (__mmask16) ~positive, size, sign));
+		Lanes		wide_r = lanes_widen(r);
+		Lanes		wide_c = lanes_widen(cc);
+
+		/* the products are exact */
+		sum_rv.low = _mm512_fmadd_pd(v.low, wide_r.low, sum_rv.low);
+		sum_rv.high = _mm512_fmadd_pd(v.high, wide_r.high, sum_rv.high);
+		sum_vc.low = _mm512_fmadd_pd(v.low, wide_c.low, sum_vc.low);
+		sum_vc.high = _mm512_fmadd_pd(v.high, wide_c.high, sum_vc.high);
+		*high |= (uint64) (positive & mask) << i;
+		*low |= (uint64) ((__mmask16) ~(positive ^ large) & mask) << i;
+	}
+	_mm512_storeu_pd(rv, sum_rv.low);
+	_mm512_storeu_pd(rv + 8, sum_rv.high);
+	_mm512_storeu_pd(vc, sum_vc.low);
+	_mm512_storeu_pd(vc + 8, sum_vc.high);
+}
+
 static const VecamKernels avx512_table = {
 	.level = VECAM_SIMD_AVX512,
 	.name = "avx512",
@@ -979,6 +1039,8 @@ static const VecamKernels avx512_table = {
 	.fht = avx512_fht,
 	.kac = avx512_kac,
 	.decode_fine = avx512_decode_fine,
+	.decode_sq8 = avx512_decode_sq8,
+	.sketch_levels = avx512_sketch_levels,
 };
 
 const VecamKernels *

@@ -642,6 +642,20 @@ neon_decode_fine(int n, float origin, float step, const uint8 *code,
 	vecam_scalar_table.decode_fine(n, origin, step, code, fine, shift, x);
 }
 
+/* The compiler does well enough with these. */
+static void
+neon_decode_sq8(int n, double lo, double delta, const uint8 *code, float *x)
+{
+	vecam_scalar_table.decode_sq8(n, lo, delta, code, x);
+}
+
+static void
+neon_sketch_levels(int n, const float *x, const float *c, float threshold,
+				   uint64 *high, uint64 *low, double *rv, double *vc)
+{
+	vecam_scalar_table.sketch_levels(n, x, c, threshold, high, low, rv, vc);
+}
+
 static const VecamKernels neon_table = {
 	.level = VECAM_SIMD_NEON,
 	.name = "neon",
@@ -665,6 +679,8 @@ static const VecamKernels neon_table = {
 	.fht = neon_fht,
 	.kac = neon_kac,
 	.decode_fine = neon_decode_fine,
+	.decode_sq8 = neon_decode_sq8,
+	.sketch_levels = neon_sketch_levels,
 };
 
 const VecamKernels *

@@ -452,6 +452,52 @@ scalar_decode_fine(int n, float origin, float step, const uint8 *code,
 			step * (float) (16 * code[i] + ((fine[i] >> shift) & 0x0F));
 }
 
+static void
+scalar_decode_sq8(int n, double lo, double delta, const uint8 *code, float *x)
+{
+	int			i;
+
+	for (i = 0; i < n; i++)
+	{
+		double		v = lo + delta * (double) code[i];
+
+		x[i] = (float) (v < FLT_MAX ? v : FLT_MAX);
+	}
+}
+
+/*
+ * The level of a component r as a number v + 3/2 = 0 .. 3.  Arithmetic, since
+ * signs are random and branches on them would be mispredicted.
+ */
+static inline int
+level_number(float r, float threshold)
+{
+	int			large = fabsf(r) >= threshold;
+	int			positive = r > 0.0f;
+
+	return 1 - large + positive * (1 + 2 * large);
+}
+
+static void
+scalar_sketch_levels(int n, const float *x, const float *c, float threshold,
+					 uint64 *high, uint64 *low, double *rv, double *vc)
+{
+	int			i;
+
+	*high = *low = 0;
+	for (i = 0; i < n; i++)
+	{
+		float		r = x[i] - c[i];
+		int			k = level_number(r, threshold);
+		double		v = k - 1.5;
+
+		rv[i % VECAM_LANES] += v * (double) r;
+		vc[i % VECAM_LANES] += v * (double) c[i];
+		*high |= (uint64) (k >> 1) << i;
+		*low |= (uint64) (k & 1) << i;
+	}
+}
+
 const VecamKernels vecam_scalar_table = {
 	.level = VECAM_SIMD_SCALAR,
 	.name = "scalar",
@@ -475,6 +521,8 @@ const VecamKernels vecam_scalar_table = {
 	.fht = scalar_fht,
 	.kac = scalar_kac,
 	.decode_fine = scalar_decode_fine,
+	.decode_sq8 = scalar_decode_sq8,
+	.sketch_levels = scalar_sketch_levels,
 };
 
 const VecamKernels *

@@ -156,71 +156,6 @@ typedef struct LevelSums
 	double		vc[VECAM_LANES];
 } LevelSums;
 
-/*
- * The level of a component r as a number v + 3/2 = 0 .. 3.  Arithmetic, since
- * signs are random and branches on them would be mispredicted.
- */
-static inline int
-level_number(float r, float threshold)
-{
-	int			large = fabsf(r) >= threshold;
-	int			positive = r > 0.0f;
-
-	return 1 - large + positive * (1 + 2 * large);
-}
-
-/*
- * The bits of 64 four-bit numbers as four words, bit 0 of the numbers first.
- */
-static void
-pack_bits(const uint8 *number, uint64 *word)
-{
-	int			group;
-	int			j;
-
-	memset(word, 0, 4 * sizeof(uint64));
-	for (group = 0; group < WORD_BITS / 8; group++)
-	{
-		uint32		bytes = 0;
-
-		/* the product has the four bits at 0, 8, 16 and 24 */
-		for (j = 0; j < 8; j++)
-			bytes |= ((number[8 * group + j] * 0x00204081u) & 0x01010101u) << j;
-		for (j = 0; j < 4; j++)
-			word[j] |= (uint64) ((bytes >> (8 * j)) & 0xFF) << (8 * group);
-	}
-}
-
-/* One word of each plane, of up to 64 coordinates. */
-static void
-encode_word(int width, const float *x, const float *c, float threshold,
-			uint64 *high, uint64 *low, LevelSums *sums)
-{
-	uint8		number[WORD_BITS] = {0};
-	uint64		word[4];
-	int			i;
-	int			j;
-
-	for (i = 0; i < width; i += VECAM_LANES)
-	{
-		int			block = Min(width - i, VECAM_LANES);
-
-		for (j = 0; j < block; j++)
-		{
-			float		r = x[i + j] - c[i + j];
-			int			k = level_number(r, threshold);
-			double		v = k - 1.5;
-
-			sums->rv[j] += v * (double) r;
-			sums->vc[j] += v * (double) c[i + j];
-			number[i + j] = (uint8) k;
-		}
-	}
-	pack_bits(number, word);
-	*high = word[1];
-	*low = word[0];
-}
-
 static void
 compute_factors(double norm2, LevelSums *sums, VecamSketchFactors *factors)
 {
@@ -259,8 +194,9 @@ vecam_sketch_encode(const VecamSketchShape *shape, const float *x,
 		int			first = w * WORD_BITS;
 		uint64		low;
 
-		encode_word(Min(shape->dims - first, WORD_BITS), x + first, c + first,
-					threshold, &sketch[w], &low, &sums);
+		vecam_kernels->sketch_levels(Min(shape->dims - first, WORD_BITS),
+									 x + first, c + first, threshold,
+									 &sketch[w], &low, sums.rv, sums.vc);
 		if (two)
 			sketch[shape->words + w] = low;
 	}

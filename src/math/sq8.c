@@ -140,20 +140,8 @@ void
 vecam_sq8_decode(int n, const VecamSq8Header *head, const uint8 *code,
 				 float *x)
 {
-	double		lo = head->lo;
-	double		delta = head->delta;
-	float		value[256];
-	int			i;
-
-	for (i = 0; i < 256; i++)
-	{
-		double		v = lo + delta * (double) i;
-
-		/* the rounding of delta can lead past the largest coordinate */
-		value[i] = (float) (v < FLT_MAX ? v : FLT_MAX);
-	}
-	for (i = 0; i < n; i++)
-		x[i] = value[code[i]];
+	/* the rounding of delta can lead past the largest coordinate */
+	vecam_kernels->decode_sq8(n, head->lo, head->delta, code, x);
 }
 
 /*

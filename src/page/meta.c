@@ -12,8 +12,8 @@
  */
 #include "postgres.h"
 
-#include "access/generic_xlog.h"
 #include "page/meta.h"
+#include "page/record.h"
 #include "storage/bufmgr.h"
 #include "utils/rel.h"
 
@@ -267,11 +267,11 @@ void
 vecam_meta_count_entry_change(Relation index)
 {
 	Buffer		buf = ReadBuffer(index, VECAM_META_BLKNO);
-	GenericXLogState *state;
+	VecamRecord *record;
 
 	LockBuffer(buf, BUFFER_LOCK_EXCLUSIVE);
-	state = GenericXLogStart(index);
-	VecamPageGetMeta(GenericXLogRegisterBuffer(state, buf, 0))->entry_changes++;
-	GenericXLogFinish(state);
+	record = vecam_record_start(index);
+	VecamPageGetMeta(vecam_record_page(record, buf, false))->entry_changes++;
+	vecam_record_finish(record);
 	UnlockReleaseBuffer(buf);
 }

@@ -17,11 +17,11 @@
  */
 #include "postgres.h"
 
-#include "access/generic_xlog.h"
 #include "compat.h"
 #include "executor/instrument.h"
 #include "miscadmin.h"
 #include "page/pagelist.h"
+#include "page/record.h"
 #include "page/slots.h"
 #include "storage/bufmgr.h"
 #include "utils/rel.h"
@@ -297,19 +297,17 @@ static void
 start_list(Relation index, Buffer meta_buf, Buffer dir_buf, Buffer buf,
 		   VecamList list, int slot_size)
 {
-	GenericXLogState *state = GenericXLogStart(index);
-	Page		meta_page = GenericXLogRegisterBuffer(state, meta_buf, 0);
-	Page		dir_page = GenericXLogRegisterBuffer(state, dir_buf,
-													 GENERIC_XLOG_FULL_IMAGE);
-	Page		page = GenericXLogRegisterBuffer(state, buf,
-												 GENERIC_XLOG_FULL_IMAGE);
+	VecamRecord *record = vecam_record_start(index);
+	Page		meta_page = vecam_record_page(record, meta_buf, false);
+	Page		dir_page = vecam_record_page(record, dir_buf, true);
+	Page		page = vecam_record_page(record, buf, true);
 	VecamListRoot *root = &VecamPageGetMeta(meta_page)->lists[list];
 
 	root->head = root->target = BufferGetBlockNumber(dir_buf);
 	vecam_directory_init(dir_page, list, 0);
 	vecam_directory_put(dir_page, BufferGetBlockNumber(buf));
 	vecam_slots_init(page, list, slot_size);
-	GenericXLogFinish(state);
+	vecam_record_finish(record);
 }
 
 /*
@@ -321,14 +319,13 @@ static void
 extend_list(Relation index, Buffer dir_buf, Buffer buf,
 			VecamList list, int slot_size)
 {
-	GenericXLogState *state = GenericXLogStart(index);
-	Page		dir_page = GenericXLogRegisterBuffer(state, dir_buf, 0);
-	Page		page = GenericXLogRegisterBuffer(state, buf,
-												 GENERIC_XLOG_FULL_IMAGE);
+	VecamRecord *record = vecam_record_start(index);
+	Page		dir_page = vecam_record_page(record, dir_buf, false);
+	Page		page = vecam_record_page(record, buf, true);
 
 	vecam_directory_put(dir_page, BufferGetBlockNumber(buf));
 	vecam_slots_init(page, list, slot_size);
-	GenericXLogFinish(state);
+	vecam_record_finish(record);
 }
 
 /*
@@ -341,17 +338,16 @@ static void
 retarget_list(Relation index, Buffer meta_buf, Buffer dir_buf, Buffer buf,
 			  VecamList list, int slot_size)
 {
-	GenericXLogState *state = GenericXLogStart(index);
-	Page		meta_page = GenericXLogRegisterBuffer(state, meta_buf, 0);
-	Page		dir_page = GenericXLogRegisterBuffer(state, dir_buf, 0);
-	Page		page = GenericXLogRegisterBuffer(state, buf,
-												 GENERIC_XLOG_FULL_IMAGE);
+	VecamRecord *record = vecam_record_start(index);
+	Page		meta_page = vecam_record_page(record, meta_buf, false);
+	Page		dir_page = vecam_record_page(record, dir_buf, false);
+	Page		page = vecam_record_page(record, buf, true);
 
 	VecamPageGetMeta(meta_page)->lists[list].target =
 		BufferGetBlockNumber(dir_buf);
 	vecam_directory_put(dir_page, BufferGetBlockNumber(buf));
 	vecam_slots_init(page, list, slot_size);
-	GenericXLogFinish(state);
+	vecam_record_finish(record);
 }
 
 /*
@@ -364,13 +360,11 @@ static void
 extend_chain(Relation index, Buffer meta_buf, Buffer last_buf, Buffer dir_buf,
 			 Buffer buf, VecamList list, int slot_size)
 {
-	GenericXLogState *state = GenericXLogStart(index);
-	Page		meta_page = GenericXLogRegisterBuffer(state, meta_buf, 0);
-	Page		last_page = GenericXLogRegisterBuffer(state, last_buf, 0);
-	Page		dir_page = GenericXLogRegisterBuffer(state, dir_buf,
-													 GENERIC_XLOG_FULL_IMAGE);
-	Page		page = GenericXLogRegisterBuffer(state, buf,
-												 GENERIC_XLOG_FULL_IMAGE);
+	VecamRecord *record = vecam_record_start(index);
+	Page		meta_page = vecam_record_page(record, meta_buf, false);
+	Page		last_page = vecam_record_page(record, last_buf, false);
+	Page		dir_page = vecam_record_page(record, dir_buf, true);
+	Page		page = vecam_record_page(record, buf, true);
 
 	VecamPageGetMeta(meta_page)->lists[list].target =
 		BufferGetBlockNumber(dir_buf);
@@ -379,7 +373,7 @@ extend_chain(Relation index, Buffer meta_buf, Buffer last_buf, Buffer dir_buf,
 						 VecamPageGetDirectory(last_page)->ordinal + 1);
 	vecam_directory_put(dir_page, BufferGetBlockNumber(buf));
 	vecam_slots_init(page, list, slot_size);
-	GenericXLogFinish(state);
+	vecam_record_finish(record);
 }
 
 /*
@@ -581,13 +575,13 @@ vecam_list_remove_page(Relation index, BlockNumber directory, BlockNumber blkno)
 			i++;
 		if (i < dir->nblocks)
 		{
-			GenericXLogState *state = GenericXLogStart(index);
-			Page		dir_page = GenericXLogRegisterBuffer(state, dir_buf, 0);
-			Page		page = GenericXLogRegisterBuffer(state, buf, 0);
+			VecamRecord *record = vecam_record_start(index);
+			Page		dir_page = vecam_record_page(record, dir_buf, false);
+			Page		page = vecam_record_page(record, buf, false);
 
 			VecamPageGetDirectory(dir_page)->blocks[i] = InvalidBlockNumber;
 			vecam_page_free(page);
-			GenericXLogFinish(state);
+			vecam_record_finish(record);
 			removed = true;
 		}
 	}

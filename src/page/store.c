@@ -201,8 +201,8 @@ vecam_change_start(VecamChange *change, VecamStore *store)
 {
 	change->store = store;
 	change->npins = 0;
-	change->state = store->mode == VECAM_STORE_LOGGED ?
-		GenericXLogStart(store->index) : NULL;
+	change->record = store->mode == VECAM_STORE_LOGGED ?
+		vecam_record_start(store->index) : NULL;
 }
 
 /*
@@ -212,9 +212,8 @@ vecam_change_start(VecamChange *change, VecamStore *store)
 Page
 vecam_change_page(VecamChange *change, VecamPin *pin, bool whole)
 {
-	if (change->state)
-		return GenericXLogRegisterBuffer(change->state, pin->buf,
-										 whole ? GENERIC_XLOG_FULL_IMAGE : 0);
+	if (change->record)
+		return vecam_record_page(change->record, pin->buf, whole);
 	change->pins[change->npins++] = pin;
 	return pin->page;
 }
@@ -225,9 +224,9 @@ vecam_change_page(VecamChange *change, VecamPin *pin, bool whole)
 void
 vecam_change_finish(VecamChange *change)
 {
-	if (change->state)
+	if (change->record)
 	{
-		GenericXLogFinish(change->state);
+		vecam_record_finish(change->record);
 		return;
 	}
 	for (int i = 0; i < change->npins; i++)

@@ -15,9 +15,9 @@
 #ifndef VECAM_STORE_H
 #define VECAM_STORE_H
 
-#include "access/generic_xlog.h"
 #include "page/cache.h"
 #include "page/page.h"
+#include "page/record.h"
 
 typedef enum VecamStoreMode
 {
@@ -52,9 +52,9 @@ typedef struct VecamPin
 typedef struct VecamChange
 {
 	VecamStore *store;
-	GenericXLogState *state;
+	VecamRecord *record;
 	int			npins;
-	VecamPin   *pins[MAX_GENERIC_XLOG_PAGES];
+	VecamPin   *pins[VECAM_RECORD_PAGES];
 } VecamChange;
 
 /* store.c */

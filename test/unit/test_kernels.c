@@ -642,6 +642,105 @@ test_decode_fine(const VecamKernels *k)
 }
 
 static void
+check_decode_sq8(const VecamKernels *k, int n, double lo, double delta)
+{
+	uint8	   *code = unit_guarded(n);
+	float	   *x = unit_guarded(n * sizeof(float));
+	int			i;
+
+	for (i = 0; i < n; i++)
+		code[i] = (uint8) unit_random();
+	k->decode_sq8(n, lo, delta, code, x);
+	for (i = 0; i < n; i++)
+	{
+		double		product = delta * code[i];
+		double		sum = lo + product;
+		float		expected = (float) (sum < FLT_MAX ? sum : FLT_MAX);
+
+		unit_check(memcmp(&x[i], &expected, sizeof(float)) == 0,
+				   "n = %d: x[%d] = %.9g, not %.9g", n, i, x[i], expected);
+	}
+	unit_free_guarded();
+}
+
+static void
+test_decode_sq8(const VecamKernels *k)
+{
+	int			n;
+
+	unit_case("%s decode_sq8", k->name);
+	for (n = 0; n <= MAX_DIMS; n = n < 100 ? n + 1 : next_dims(n))
+	{
+		check_decode_sq8(k, n, wide_number(), fabsf(wide_number()));
+		check_decode_sq8(k, n, -FLT_MAX, FLT_MAX / 100);
+	}
+}
+
+/* levels of n numbers, as the definition in kernels.h has them */
+static void
+check_sketch_levels(const VecamKernels *k, int n, float threshold)
+{
+	float	   *x = unit_guarded(n * sizeof(float));
+	float	   *c = unit_guarded(n * sizeof(float));
+	double		rv[VECAM_LANES];
+	double		vc[VECAM_LANES];
+	double		expected_rv[VECAM_LANES];
+	double		expected_vc[VECAM_LANES];
+	uint64		high;
+	uint64		low;
+	int			i;
+
+	for (i = 0; i < VECAM_LANES; i++)
+	{
+		expected_rv[i] = rv[i] = fabs(unit_normal());
+		expected_vc[i] = vc[i] = fabs(unit_normal());
+	}
+	for (i = 0; i < n; i++)
+	{
+		c[i] = (float) unit_normal();
+		/* some components vanish, and some are the threshold itself */
+		x[i] = unit_range(0, 9) == 0 ? c[i] : (float) unit_normal();
+		if (unit_range(0, 9) == 0)
+		{
+			c[i] = 0.0f;
+			x[i] = threshold;
+		}
+	}
+	k->sketch_levels(n, x, c, threshold, &high, &low, rv, vc);
+	for (i = 0; i < n; i++)
+	{
+		float		r = x[i] - c[i];
+		double		size = fabsf(r) >= threshold ? 1.5 : 0.5;
+		double		v = r > 0.0f ? size : -size;
+		int			number = (int) (v + 1.5);
+
+		expected_rv[i % VECAM_LANES] += v * r;
+		expected_vc[i % VECAM_LANES] += v * c[i];
+		unit_check((int) (high >> i & 1) == number / 2 && (int) (low >> i & 1) == number % 2,
+				   "n = %d: level of %g is %d", n, r, number);
+	}
+	unit_check(n == 64 || (high >> n == 0 && low >> n == 0), "n = %d: bits beyond it", n);
+	unit_check(memcmp(rv, expected_rv, sizeof(rv)) == 0 &&
+			   memcmp(vc, expected_vc, sizeof(vc)) == 0, "n = %d: sums", n);
+	unit_free_guarded();
+}
+
+static void
+test_sketch_levels(const VecamKernels *k)
+{
+	int			n;
+	int			round;
+
+	unit_case("%s sketch_levels", k->name);
+	for (n = 0; n <= 64; n++)
+	{
+		for (round = 0; round < 20; round++)
+			check_sketch_levels(k, n, (float) fabs(unit_normal()));
+		check_sketch_levels(k, n, INFINITY);
+	}
+}
+
+static void
 random_floats(int n, float *x)
 {
 	int			i;
@@ -876,6 +975,8 @@ main(void)
 		test_dots(k);
 		test_screen(k);
 		test_decode_fine(k);
+		test_decode_sq8(k);
+		test_sketch_levels(k);
 		test_transforms(k);
 	}
 	return unit_finish();
