@@ -136,6 +136,7 @@ vecam_sealer_begin(Relation index, VecamSealMode mode, bool wait)
 	sealer->ef_construction = ix->meta.ef_construction;
 	vecam_store_init(&sealer->store, index, VECAM_STORE_LOGGED, 0);
 	sealer->store.cache = ix->cache;
+	vecam_cache_nblocks(ix->cache, index);
 	sealer->graph.store = &sealer->store;
 	sealer->graph.ix = ix;
 	sealer->graph.entries = &sealer->entries;

@@ -3,6 +3,11 @@
  * repair.c
  *	  Mending the graph after rows have gone, and freeing dead nodes.
  *
+ * A dead node still guides searches; it costs a visit now and then, and its
+ * space.  Taking it out means to write some twenty pages that have an edge to
+ * it.  So dead nodes are let be until they are one in eight: then most pages
+ * have several of the edges, and each is written once for all of them.
+ *
  * The caller holds the seal lock, so nobody else changes nodes but bulkdelete
  * of a concurrent VACUUM, which there is not.  Three passes over the pages:
  *
@@ -28,6 +33,9 @@
 
 /* Neighbours of dead nodes that are offered for each edge lost. */
 #define OFFERS_PER_EDGE 3
+
+/* Dead nodes are taken out when there is one for so many live ones, or more. */
+#define LIVE_PER_DEAD 7
 
 /* With fewer entry points than this more are taken, from a lower level. */
 #define MIN_ENTRIES 48
@@ -147,13 +155,34 @@ typedef struct Offer
 	uint8		generation;
 } Offer;
 
-static int
-compare_offers(const void *a, const void *b)
+/* The nearest offers found so far, sorted, each node once. */
+typedef struct OfferList
 {
-	float		x = ((const Offer *) a)->estimate;
-	float		y = ((const Offer *) b)->estimate;
+	int			n;
+	int			size;			/* no more than this are kept */
+	Offer		offers[FLEXIBLE_ARRAY_MEMBER];
+} OfferList;
 
-	return (x > y) - (x < y);
+static void
+add_offer(OfferList *list, float estimate, VecamRef ref, uint8 generation)
+{
+	Offer	   *offers = list->offers;
+	int			i;
+
+	if (list->n == list->size && estimate >= offers[list->n - 1].estimate)
+		return;
+	for (i = 0; i < list->n && offers[i].ref != ref; i++)
+		;
+	if (i < list->n && offers[i].estimate <= estimate)
+		return;
+	if (i == list->n && list->n < list->size)
+		list->n++;
+	/* place i, or the last one, is to be given up */
+	for (i = Min(i, list->n - 1); i > 0 && offers[i - 1].estimate > estimate; i--)
+		offers[i] = offers[i - 1];
+	offers[i].estimate = estimate;
+	offers[i].ref = ref;
+	offers[i].generation = generation;
 }
 
 static bool
@@ -172,15 +201,14 @@ has_edge(const VecamNodeLayout *nl, VecamNodeHeader *node, VecamRef ref)
  * in repair->link are estimated on the dead node's page.  `node` is a copy of
  * the node that has lost its edge.
  */
-static int
+static void
 collect_offers(Repair *repair, VecamNodeHeader *node, VecamRef self,
-			   VecamRef dead, uint8 generation, Offer *offers, uint8 *code)
+			   VecamRef dead, uint8 generation, OfferList *list, uint8 *code)
 {
 	VecamGraph *graph = repair->graph;
 	const VecamNodeLayout *nl = &graph->ix->nodes;
 	VecamPin	pin;
 	VecamNodeHeader *z;
-	int			n = 0;
 
 	vecam_store_pin(graph->store, VecamRefBlock(nl, dead), BUFFER_LOCK_SHARE,
 					&pin);
@@ -199,23 +227,22 @@ collect_offers(Repair *repair, VecamNodeHeader *node, VecamRef self,
 			VecamRef	to = VecamNodeRefs(nl, z)[i];
 			uint8		to_generation = VecamNodeGenerations(nl, z)[i];
 
-			if (to == self || has_edge(nl, node, to) ||
-				!edge_is_good(repair, to, to_generation))
-				continue;
-			offers[n].estimate = est[i];
 			if (nl->has_extras)
 			{
 				float		diff = VecamNodeExtras(nl, z)[i] -
 					repair->link->point.extra;
 
-				offers[n].estimate += diff * diff;
+				est[i] += diff * diff;
 			}
-			offers[n].ref = to;
-			offers[n++].generation = to_generation;
+			if (list->n == list->size &&
+				est[i] >= list->offers[list->n - 1].estimate)
+				continue;
+			if (to != self && !has_edge(nl, node, to) &&
+				edge_is_good(repair, to, to_generation))
+				add_offer(list, est[i], to, to_generation);
 		}
 	}
 	vecam_store_unpin(graph->store, &pin);
-	return n;
 }
 
 /* Set link->point to the code of a node copy. */
@@ -258,61 +285,71 @@ read_offer(Repair *repair, const Offer *offer)
 	return found ? copy : NULL;
 }
 
-/* Remove the edges of a node image that lead nowhere; returns how many. */
+/* Let edge `to` of a node image be edge `from` of another, or of itself. */
+static void
+copy_edge(const VecamNodeLayout *nl, VecamNodeHeader *node, int to,
+		  VecamNodeHeader *source, int from)
+{
+	VecamNodeRefs(nl, node)[to] = VecamNodeRefs(nl, source)[from];
+	VecamNodeGenerations(nl, node)[to] = VecamNodeGenerations(nl, source)[from];
+	VecamNodeDistances(nl, node)[to] = VecamNodeDistances(nl, source)[from];
+	VecamNodeOcclusions(nl, node)[to] = VecamNodeOcclusions(nl, source)[from];
+	VecamNodeFactors(nl, node)[to] = VecamNodeFactors(nl, source)[from];
+	if (nl->has_extras)
+		VecamNodeExtras(nl, node)[to] = VecamNodeExtras(nl, source)[from];
+	memmove(VecamNodeSketch(nl, node, to), VecamNodeSketch(nl, source, from),
+			nl->sketch_bytes);
+}
+
+/*
+ * Remove the edges of a node image that lead nowhere; returns how many.  The
+ * last edges take their places.
+ */
 static int
 drop_bad_edges(Repair *repair, VecamNodeHeader *node)
 {
 	const VecamNodeLayout *nl = &repair->graph->ix->nodes;
-	int			kept = 0;
-	int			dropped;
+	int			dropped = 0;
 
-	for (int i = 0; i < node->degree; i++)
+	for (int i = node->degree - 1; i >= 0; i--)
 	{
-		if (!edge_is_good(repair, VecamNodeRefs(nl, node)[i],
-						  VecamNodeGenerations(nl, node)[i]))
+		if (edge_is_good(repair, VecamNodeRefs(nl, node)[i],
+						 VecamNodeGenerations(nl, node)[i]))
 			continue;
-		if (kept != i)
-		{
-			VecamNodeRefs(nl, node)[kept] = VecamNodeRefs(nl, node)[i];
-			VecamNodeGenerations(nl, node)[kept] = VecamNodeGenerations(nl, node)[i];
-			VecamNodeDistances(nl, node)[kept] = VecamNodeDistances(nl, node)[i];
-			VecamNodeOcclusions(nl, node)[kept] = VecamNodeOcclusions(nl, node)[i];
-			VecamNodeFactors(nl, node)[kept] = VecamNodeFactors(nl, node)[i];
-			if (nl->has_extras)
-				VecamNodeExtras(nl, node)[kept] = VecamNodeExtras(nl, node)[i];
-			memcpy(VecamNodeSketch(nl, node, kept),
-				   VecamNodeSketch(nl, node, i), nl->sketch_bytes);
-		}
-		kept++;
+		if (i < --node->degree)
+			copy_edge(nl, node, i, node, node->degree);
+		dropped++;
 	}
-	dropped = node->degree - kept;
-	node->degree = kept;
 	return dropped;
 }
 
-static bool
-has_bad_edge(Repair *repair, VecamNodeHeader *node)
+/* How many edges of the node lead nowhere? */
+static int
+count_bad_edges(Repair *repair, VecamNodeHeader *node)
 {
 	const VecamNodeLayout *nl = &repair->graph->ix->nodes;
+	int			n = 0;
 
 	for (int i = 0; i < node->degree; i++)
 	{
 		if (!edge_is_good(repair, VecamNodeRefs(nl, node)[i],
 						  VecamNodeGenerations(nl, node)[i]))
-			return true;
+			n++;
 	}
-	return false;
+	return n;
 }
 
-/* All offers to a node copy that has lost edges, nearest first, each once. */
-static int
-find_offers(Repair *repair, VecamNodeHeader *copy, VecamRef self,
-			Offer *offers, uint8 *code)
+/* The nearest offers to a node copy that has lost edges. */
+static OfferList *
+find_offers(Repair *repair, VecamNodeHeader *copy, VecamRef self)
 {
 	const VecamNodeLayout *nl = &repair->graph->ix->nodes;
-	int			n = 0;
-	int			kept = 0;
+	int			size = count_bad_edges(repair, copy) * OFFERS_PER_EDGE;
+	OfferList  *list = palloc(offsetof(OfferList, offers) + sizeof(Offer) * size);
+	uint8	   *code = palloc(repair->graph->ix->meta.dims);
 
+	list->n = 0;
+	list->size = size;
 	for (int i = 0; i < copy->degree; i++)
 	{
 		VecamRef	to = VecamNodeRefs(nl, copy)[i];
@@ -321,20 +358,9 @@ find_offers(Repair *repair, VecamNodeHeader *copy, VecamRef self,
 
 		if (note && note->state == VECAM_NODE_DEAD &&
 			note->generation == generation)
-			n += collect_offers(repair, copy, self, to, generation, offers + n,
-								code);
+			collect_offers(repair, copy, self, to, generation, list, code);
 	}
-	qsort(offers, n, sizeof(Offer), compare_offers);
-	for (int i = 0; i < n; i++)
-	{
-		bool		seen = false;
-
-		for (int j = 0; j < kept && !seen; j++)
-			seen = offers[j].ref == offers[i].ref;
-		if (!seen)
-			offers[kept++] = offers[i];
-	}
-	return kept;
+	return list;
 }
 
 /*
@@ -344,7 +370,7 @@ find_offers(Repair *repair, VecamNodeHeader *copy, VecamRef self,
  */
 static void
 take_offers(Repair *repair, VecamNodeHeader *copy, const VecamHitCode *own,
-			const Offer *offers, VecamHitCode **codes, int noffers, int nbad)
+			const OfferList *list, VecamHitCode **codes, int nbad)
 {
 	static const double alphas[] = {1.0, 1.35, 2.0, 1e300};
 	VecamGraph *graph = repair->graph;
@@ -352,12 +378,12 @@ take_offers(Repair *repair, VecamNodeHeader *copy, const VecamHitCode *own,
 
 	for (int round = 0; round < (int) lengthof(alphas); round++)
 	{
-		for (int i = 0; i < noffers && nbad > 0; i++)
+		for (int i = 0; i < list->n && nbad > 0; i++)
 		{
 			if (codes[i] == NULL)
 				continue;
-			link->ref = offers[i].ref;
-			link->generation = offers[i].generation;
+			link->ref = list->offers[i].ref;
+			link->generation = list->offers[i].generation;
 			set_point(repair, &codes[i]->sq8, codes[i]->extra, codes[i]->code);
 			if (vecam_link_offer_edge(graph, link, copy, link->decoded,
 									  vecam_hit_distance2(graph->ix, own, codes[i]),
@@ -367,6 +393,37 @@ take_offers(Repair *repair, VecamNodeHeader *copy, const VecamHitCode *own,
 				nbad--;
 			}
 		}
+	}
+}
+
+static void
+swap_edges(const VecamNodeLayout *nl, VecamNodeHeader *node, int i, int j)
+{
+	VecamNodeHeader *copy = palloc(nl->node_size);
+
+	memcpy(copy, node, nl->node_size);
+	copy_edge(nl, node, i, node, j);
+	copy_edge(nl, node, j, copy, i);
+	pfree(copy);
+}
+
+/*
+ * Let the edges that the node image keeps stand where they stood before, so
+ * that the record has the new ones only.
+ */
+static void
+keep_places(const VecamNodeLayout *nl, VecamNodeHeader *node,
+			VecamNodeHeader *before)
+{
+	for (int i = 0; i < before->degree; i++)
+	{
+		VecamRef	ref = VecamNodeRefs(nl, before)[i];
+		int			j = 0;
+
+		while (j < node->degree && VecamNodeRefs(nl, node)[j] != ref)
+			j++;
+		if (j < node->degree && j != i && i < node->degree)
+			swap_edges(nl, node, i, j);
 	}
 }
 
@@ -385,12 +442,11 @@ splice_node(Repair *repair, VecamRef ref)
 	VecamNodeHeader *copy = palloc(nl->node_size);
 	VecamHitCode *own = palloc(offsetof(VecamHitCode, code) +
 							   graph->ix->meta.dims);
-	Offer	   *offers = palloc(sizeof(Offer) * nl->m0 * nl->m0);
-	VecamHitCode **codes = palloc(sizeof(VecamHitCode *) * nl->m0 * OFFERS_PER_EDGE);
+	OfferList  *list;
+	VecamHitCode **codes;
 	VecamNodeHeader *node;
 	VecamChange change;
 	VecamPin	pin;
-	int			noffers;
 	int			nbad;
 
 	vecam_store_pin(graph->store, VecamRefBlock(nl, ref), BUFFER_LOCK_SHARE,
@@ -405,24 +461,25 @@ splice_node(Repair *repair, VecamRef ref)
 	own->sum = vecam_sq8_code_sum(graph->ix->meta.dims, own->code);
 
 	set_point(repair, &own->sq8, own->extra, own->code);
-	noffers = find_offers(repair, copy, ref, offers, palloc(graph->ix->meta.dims));
+	list = find_offers(repair, copy, ref);
+	codes = palloc(sizeof(VecamHitCode *) * Max(list->n, 1));
+	for (int i = 0; i < list->n; i++)
+		codes[i] = read_offer(repair, &list->offers[i]);
 	nbad = drop_bad_edges(repair, copy);
-	noffers = Min(noffers, Min(nbad, nl->m0) * OFFERS_PER_EDGE);
-	for (int i = 0; i < noffers; i++)
-		codes[i] = read_offer(repair, &offers[i]);
 	vecam_sq8_decode(graph->ix->meta.dims, &own->sq8, own->code, link->decoded);
 
 	/*
 	 * Work on the copy, then replace the edges: only the holder of the seal
 	 * lock changes them, while bulkdelete may take TIDs away meanwhile.
 	 */
-	take_offers(repair, copy, own, offers, codes, noffers, nbad);
+	take_offers(repair, copy, own, list, codes, nbad);
 
 	vecam_store_pin(graph->store, VecamRefBlock(nl, ref), BUFFER_LOCK_EXCLUSIVE,
 					&pin);
 	vecam_change_start(&change, graph->store);
 	node = vecam_node_at(nl, vecam_change_page(&change, &pin, false),
 						 VecamRefSlot(nl, ref));
+	keep_places(nl, copy, node);
 	node->degree = copy->degree;
 	memcpy(node + 1, copy + 1, nl->node_size - sizeof(VecamNodeHeader));
 	vecam_change_finish(&change);
@@ -483,7 +540,7 @@ splice_page(Repair *repair, BlockNumber blkno)
 
 		if (node == NULL)
 			break;
-		if (node->state == VECAM_NODE_LIVE && has_bad_edge(repair, node))
+		if (node->state == VECAM_NODE_LIVE && count_bad_edges(repair, node) > 0)
 			todo |= UINT64CONST(1) << slot;
 	}
 	vecam_store_unpin(graph->store, &pin);
@@ -714,6 +771,7 @@ vecam_graph_repair(VecamGraph *graph, VecamLink *link, MemoryContext scratch,
 				   VecamRepairStats *stats)
 {
 	Repair		repair = {0};
+	bool		splice;
 
 	memset(stats, 0, sizeof(*stats));
 	repair.graph = graph;
@@ -728,7 +786,8 @@ vecam_graph_repair(VecamGraph *graph, VecamLink *link, MemoryContext scratch,
 													 graph->ix->nodes.per_page)),
 								   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	for_each_node(&repair, BUFFER_LOCK_SHARE, note_state);
-	if (repair.ndead > 0)
+	splice = repair.ndead * LIVE_PER_DEAD > stats->live;
+	if (splice)
 	{
 		for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < repair.nblocks; blkno++)
 		{
@@ -742,6 +801,7 @@ vecam_graph_repair(VecamGraph *graph, VecamLink *link, MemoryContext scratch,
 	}
 	note_incoming_anew(&repair);
 	for_each_note(&repair, is_unreached, link_node);
-	for_each_note(&repair, is_dead, free_node);
+	if (splice)
+		for_each_note(&repair, is_dead, free_node);
 	pfree(repair.notes);
 }

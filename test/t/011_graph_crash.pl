@@ -88,9 +88,10 @@ $node->safe_psql('postgres', 'VACUUM short, long');
 is( $node->safe_psql(
 		'postgres', q(
 	SELECT s.rows = (SELECT count(*) FROM short), l.rows = (SELECT count(*) FROM long),
-		s.growing_rows + l.growing_rows, s.deleted_nodes + l.deleted_nodes
+		s.growing_rows + l.growing_rows,
+		s.deleted_nodes * 7 <= s.live_nodes AND l.deleted_nodes * 7 <= l.live_nodes
 	FROM vecam_stats('short_v_idx') s, vecam_stats('long_v_idx') l)),
-	't|t|0|0', 'no dead row, no unsealed row and no dead node is left');
+	't|t|0|t', 'no dead row, no unsealed row and few dead nodes are left');
 graph_is_whole($node, 'short', '<->', 8, 'sealed');
 graph_is_whole($node, 'long', '<->', 4500, 'sealed');
 
