@@ -333,6 +333,13 @@ CREATE FUNCTION vecam_stats(
 CREATE FUNCTION vecam_seal(index regclass) RETURNS bigint
 	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
+-- not strict: no row would mean that the index is sound
+CREATE FUNCTION vecam_check(
+	index regclass,
+	heapallindexed boolean DEFAULT false)
+	RETURNS TABLE (invariant text, block bigint, slot integer, message text)
+	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
 CREATE FUNCTION vecam_last_search(
 	OUT nodes_visited bigint,
 	OUT distances_estimated bigint,

@@ -11,6 +11,14 @@
 #include "fmgr.h"
 #include "utils/relcache.h"
 
+/* Who called, while a function acts as the table's owner. */
+typedef struct VecamUserContext
+{
+	Oid			user;
+	int			flags;
+	int			nest_level;
+} VecamUserContext;
+
 /* open.c */
 extern Relation vecam_admin_open(Oid index_oid);
 extern void vecam_admin_close(Relation index);
@@ -18,5 +26,11 @@ extern Relation vecam_admin_open_for_maintenance(Oid index_oid,
 												 Relation *table);
 extern void vecam_admin_close_after_maintenance(Relation index,
 												Relation table);
+extern Relation vecam_admin_open_for_check(Oid index_oid, bool recovery,
+										   Relation *table);
+extern void vecam_admin_close_after_check(Relation index, bool recovery,
+										  Relation table);
+extern void vecam_admin_become_owner(VecamUserContext *saved, Relation table);
+extern void vecam_admin_restore_user(VecamUserContext *saved);
 
 #endif							/* VECAM_ADMIN_H */

@@ -9,35 +9,9 @@
 
 #include "admin/admin.h"
 #include "flat/seal.h"
-#include "miscadmin.h"
-#include "utils/guc.h"
 #include "utils/rel.h"
 
 PG_FUNCTION_INFO_V1(vecam_seal);
-
-/* Become the table's owner in a security-restricted context, as VACUUM does. */
-typedef struct UserContext
-{
-	Oid			user;
-	int			flags;
-	int			nest_level;
-} UserContext;
-
-static void
-become_owner(UserContext *saved, Relation table)
-{
-	GetUserIdAndSecContext(&saved->user, &saved->flags);
-	SetUserIdAndSecContext(table->rd_rel->relowner,
-						   saved->flags | SECURITY_RESTRICTED_OPERATION);
-	saved->nest_level = NewGUCNestLevel();
-}
-
-static void
-restore_user(UserContext *saved)
-{
-	AtEOXact_GUC(false, saved->nest_level);
-	SetUserIdAndSecContext(saved->user, saved->flags);
-}
 
 /*
  * vecam_seal(index regclass): link all rows of the growing list into the
@@ -50,7 +24,7 @@ vecam_seal(PG_FUNCTION_ARGS)
 	Relation	table;
 	Relation	index = vecam_admin_open_for_maintenance(PG_GETARG_OID(0), &table);
 	VecamMetaPageData meta;
-	UserContext user;
+	VecamUserContext user;
 	VecamSealer *sealer;
 	int64		sealed;
 
@@ -61,12 +35,12 @@ vecam_seal(PG_FUNCTION_ARGS)
 				 errmsg("index \"%s\" has kind flat and no graph",
 						RelationGetRelationName(index))));
 
-	become_owner(&user, table);
+	vecam_admin_become_owner(&user, table);
 	sealer = vecam_sealer_begin(index, VECAM_SEAL_SHARED, true);
 	vecam_seal_rows(sealer, PG_INT64_MAX, NULL);
 	sealed = sealer->sealed;
 	vecam_sealer_end(sealer);
-	restore_user(&user);
+	vecam_admin_restore_user(&user);
 
 	vecam_admin_close_after_maintenance(index, table);
 	PG_RETURN_INT64(sealed);

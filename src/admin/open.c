@@ -18,6 +18,7 @@
 #include "compat.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
@@ -61,25 +62,16 @@ vecam_admin_close(Relation index)
 	relation_close(index, AccessShareLock);
 }
 
-/*
- * Open an index for maintenance: the owner's right, not during recovery.  The
- * table and the index are locked as VACUUM locks them.
- */
-Relation
-vecam_admin_open_for_maintenance(Oid index_oid, Relation *table)
+/* Open an index and its table for their owner. */
+static Relation
+open_owned(Oid index_oid, LOCKMODE index_lock, Relation *table,
+		   LOCKMODE table_lock)
 {
 	Oid			table_oid = IndexGetRelation(index_oid, true);
 	Relation	index;
 
-	if (RecoveryInProgress())
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("recovery is in progress"),
-				 errhint("Index maintenance cannot be done during recovery.")));
-
-	*table = OidIsValid(table_oid) ?
-		table_open(table_oid, ShareUpdateExclusiveLock) : NULL;
-	index = relation_open(index_oid, RowExclusiveLock);
+	*table = OidIsValid(table_oid) ? table_open(table_oid, table_lock) : NULL;
+	index = relation_open(index_oid, index_lock);
 	check_is_vecam(index);
 	if (!vecam_is_owner(index_oid))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_INDEX,
@@ -92,9 +84,78 @@ vecam_admin_open_for_maintenance(Oid index_oid, Relation *table)
 	return index;
 }
 
+/*
+ * Open an index for maintenance: the owner's right, not during recovery.  The
+ * table and the index are locked as VACUUM locks them.
+ */
+Relation
+vecam_admin_open_for_maintenance(Oid index_oid, Relation *table)
+{
+	if (RecoveryInProgress())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("recovery is in progress"),
+				 errhint("Index maintenance cannot be done during recovery.")));
+
+	return open_owned(index_oid, RowExclusiveLock, table,
+					  ShareUpdateExclusiveLock);
+}
+
 void
 vecam_admin_close_after_maintenance(Relation index, Relation table)
 {
 	relation_close(index, RowExclusiveLock);
 	table_close(table, ShareUpdateExclusiveLock);
+}
+
+static LOCKMODE
+check_lock(bool recovery)
+{
+	return recovery ? AccessShareLock : ShareUpdateExclusiveLock;
+}
+
+/*
+ * Open an index for a check: the owner's right.  VACUUM is kept out, except
+ * during recovery, where such a lock cannot be had.
+ */
+Relation
+vecam_admin_open_for_check(Oid index_oid, bool recovery, Relation *table)
+{
+	Relation	index = open_owned(index_oid, AccessShareLock, table,
+								   check_lock(recovery));
+
+	if (recovery && index->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot access unlogged index \"%s\" during recovery",
+						RelationGetRelationName(index))));
+	return index;
+}
+
+void
+vecam_admin_close_after_check(Relation index, bool recovery, Relation table)
+{
+	relation_close(index, AccessShareLock);
+	table_close(table, check_lock(recovery));
+}
+
+/*
+ * Become the table's owner in a security-restricted context, as VACUUM does,
+ * since the index may have functions of others.
+ */
+void
+vecam_admin_become_owner(VecamUserContext *saved, Relation table)
+{
+	GetUserIdAndSecContext(&saved->user, &saved->flags);
+	SetUserIdAndSecContext(table->rd_rel->relowner,
+						   saved->flags | SECURITY_RESTRICTED_OPERATION);
+	saved->nest_level = NewGUCNestLevel();
+	vecam_restrict_search_path();
+}
+
+void
+vecam_admin_restore_user(VecamUserContext *saved)
+{
+	AtEOXact_GUC(false, saved->nest_level);
+	SetUserIdAndSecContext(saved->user, saved->flags);
 }

@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "access/tableam.h"
@@ -403,7 +404,8 @@ prepare_build(BuildState *state, Relation heap, IndexInfo *info)
 	if (mean)
 		state->meta.mean = vecam_mean_write(&state->store, state->meta.dims,
 											mean);
-	state->meta.max_norm = MAX_NORM_FACTOR * sqrt(state->max_norm2);
+	state->meta.max_norm = Min(MAX_NORM_FACTOR * sqrt(state->max_norm2),
+							   FLT_MAX);
 	state->ix = vecam_index_build(&state->meta, mean);
 	vecam_row_init(&state->row, state->ix);
 	for (VecamList list = 0; list < VECAM_NLISTS; list++)

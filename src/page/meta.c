@@ -71,8 +71,8 @@ vecam_meta_fill_page(Page page, const VecamMetaPageData *meta)
 }
 
 /* The shape must be one that vecam_meta_init makes for the column (INV-2). */
-static void
-check_shape(Relation index, const VecamMetaPageData *meta)
+static const char *
+shape_damage(Relation index, const VecamMetaPageData *meta)
 {
 	VecamMetaPageData expected;
 	int32		typmod = TupleDescAttr(index->rd_att, 0)->atttypmod;
@@ -81,9 +81,8 @@ check_shape(Relation index, const VecamMetaPageData *meta)
 		meta->metric > VECAM_METRIC_IP || meta->kind > VECAM_KIND_HNSW ||
 		meta->m < 2 || meta->m > VECAM_MAX_M ||
 		(typmod > 0 && meta->dims != typmod))
-		vecam_corrupt(index, VECAM_META_BLKNO,
-					  "%u dimensions, metric %u, kind %u, m %u",
-					  meta->dims, meta->metric, meta->kind, meta->m);
+		return psprintf("%u dimensions, metric %u, kind %u, m %u",
+						meta->dims, meta->metric, meta->kind, meta->m);
 
 	vecam_meta_init(&expected, meta->dims, meta->metric, meta->kind, meta->m,
 					0, meta->sketch_bits, meta->fine_bits > 0, 0);
@@ -91,18 +90,39 @@ check_shape(Relation index, const VecamMetaPageData *meta)
 	{
 		if (BlockNumberIsValid(meta->lists[i].head) !=
 			BlockNumberIsValid(meta->lists[i].target))
-			vecam_corrupt(index, VECAM_META_BLKNO,
-						  "list %d has directory pages %u and %u",
-						  i, meta->lists[i].head, meta->lists[i].target);
+			return psprintf("list %d has directory pages %u and %u",
+							i, meta->lists[i].head, meta->lists[i].target);
 	}
 	if (meta->growing_size != expected.growing_size ||
 		meta->fine_bits != expected.fine_bits ||
 		meta->nextents != expected.nextents ||
 		meta->node_size != expected.node_size)
-		vecam_corrupt(index, VECAM_META_BLKNO,
-					  "growing entries of %u bytes, %u extents and nodes of %u bytes for %u dimensions",
-					  meta->growing_size, meta->nextents, meta->node_size,
-					  meta->dims);
+		return psprintf("growing entries of %u bytes, %u extents and nodes of %u bytes for %u dimensions",
+						meta->growing_size, meta->nextents, meta->node_size,
+						meta->dims);
+	return NULL;
+}
+
+/*
+ * What is wrong with a meta page, or NULL.  Of a version that this code does
+ * not know, nothing but that it is one.
+ */
+const char *
+vecam_meta_damage(Relation index, Page page)
+{
+	VecamMetaPageData *meta = VecamPageGetMeta(page);
+	const char *damage;
+
+	if (PageIsNew(page))
+		return "not a meta page";
+	damage = vecam_page_damage(page);
+	if (damage)
+		return damage;
+	if (VecamPageGetOpaque(page)->kind != VECAM_PAGE_META)
+		return "not a meta page";
+	if (meta->magic != VECAM_MAGIC)
+		return psprintf("magic number %08X", meta->magic);
+	return meta->version == VECAM_VERSION ? shape_damage(index, meta) : NULL;
 }
 
 /*
@@ -113,14 +133,11 @@ VecamMetaPageData *
 vecam_meta_of_buffer(Relation index, Buffer buf)
 {
 	Page		page = BufferGetPage(buf);
-	VecamMetaPageData *meta;
+	VecamMetaPageData *meta = VecamPageGetMeta(page);
+	const char *damage = vecam_meta_damage(index, page);
 
-	if (PageIsNew(page) || !vecam_page_is(index, buf, VECAM_PAGE_META))
-		vecam_corrupt(index, VECAM_META_BLKNO, "not a meta page");
-
-	meta = VecamPageGetMeta(page);
-	if (meta->magic != VECAM_MAGIC)
-		vecam_corrupt(index, VECAM_META_BLKNO, "magic number %08X", meta->magic);
+	if (damage)
+		vecam_corrupt(index, VECAM_META_BLKNO, "%s", damage);
 	if (meta->version != VECAM_VERSION)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -128,7 +145,6 @@ vecam_meta_of_buffer(Relation index, Buffer buf)
 						RelationGetRelationName(index), meta->version,
 						VECAM_VERSION),
 				 errhint("Please REINDEX it.")));
-	check_shape(index, meta);
 	return meta;
 }
 

@@ -50,6 +50,7 @@ extern void vecam_meta_init(VecamMetaPageData *meta, int dims,
 							int ef_construction, int sketch_bits,
 							bool want_fine, uint64 seed);
 extern void vecam_meta_fill_page(Page page, const VecamMetaPageData *meta);
+extern const char *vecam_meta_damage(Relation index, Page page);
 extern VecamMetaPageData *vecam_meta_of_buffer(Relation index, Buffer buf);
 extern void vecam_meta_read(Relation index, VecamMetaPageData *meta);
 extern VecamIndex *vecam_index_build(const VecamMetaPageData *meta,

@@ -164,18 +164,32 @@ vecam_node_page_init(Page page, const VecamNodeLayout *layout)
 }
 
 /*
- * A node page must have the index's layout (INV-10); errors out if not.
+ * What is wrong with a node page: it must have the index's layout (INV-10).
+ * NULL if it has.
+ */
+const char *
+vecam_node_page_damage(Page page, const VecamNodeLayout *layout)
+{
+	VecamNodePage *nodes = VecamPageGetNodes(page);
+
+	if (nodes->node_size == layout->node_size &&
+		nodes->nslots == layout->per_page && nodes->nfree <= nodes->nslots)
+		return NULL;
+	return psprintf("%u nodes of %u bytes, %u free", nodes->nslots,
+					nodes->node_size, nodes->nfree);
+}
+
+/*
+ * The same; errors out on damage.
  */
 void
 vecam_node_page_check(Relation index, BlockNumber blkno, Page page,
 					  const VecamNodeLayout *layout)
 {
-	VecamNodePage *nodes = VecamPageGetNodes(page);
+	const char *damage = vecam_node_page_damage(page, layout);
 
-	if (nodes->node_size != layout->node_size ||
-		nodes->nslots != layout->per_page || nodes->nfree > nodes->nslots)
-		vecam_corrupt(index, blkno, "%u nodes of %u bytes, %u free",
-					  nodes->nslots, nodes->node_size, nodes->nfree);
+	if (damage)
+		vecam_corrupt(index, blkno, "%s", damage);
 }
 
 /*

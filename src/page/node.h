@@ -125,6 +125,8 @@ extern void vecam_node_layout(VecamNodeLayout *layout, int dims,
 							  int sketch_bits, bool want_fine);
 extern void vecam_node_page_init(Page page, const VecamNodeLayout *layout);
 extern int	vecam_nodes_count_rows(const VecamNodeLayout *layout, Page page);
+extern const char *vecam_node_page_damage(Page page,
+										  const VecamNodeLayout *layout);
 extern void vecam_node_page_check(Relation index, BlockNumber blkno,
 								  Page page, const VecamNodeLayout *layout);
 

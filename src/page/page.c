@@ -75,83 +75,96 @@ vecam_corrupt(Relation index, BlockNumber blkno, const char *fmt,...)
 }
 
 /* A slot page's counters and size must agree with one another (INV-3). */
-static void
-check_slot_page(Relation index, BlockNumber blkno, Page page)
+static const char *
+slot_page_damage(Page page)
 {
 	VecamSlotPage *slots = VecamPageGetSlots(page);
 
 	if (slots->slot_size < sizeof(VecamTidEntry) ||
 		slots->slot_size % sizeof(uint32) != 0)
-		vecam_corrupt(index, blkno, "slot size %u", slots->slot_size);
+		return psprintf("slot size %u", slots->slot_size);
 	if (slots->nslots > VECAM_SLOTS_PER_PAGE(slots->slot_size))
-		vecam_corrupt(index, blkno, "%u slots of %u bytes",
-					  slots->nslots, slots->slot_size);
+		return psprintf("%u slots of %u bytes", slots->nslots,
+						slots->slot_size);
 	if (slots->nlive > slots->nslots)
-		vecam_corrupt(index, blkno, "%u live of %u slots",
-					  slots->nlive, slots->nslots);
+		return psprintf("%u live of %u slots", slots->nlive, slots->nslots);
 	if (slots->list >= VECAM_NLISTS ||
 		vecam_list_kind(slots->list) != VecamPageGetOpaque(page)->kind)
-		vecam_corrupt(index, blkno, "list %u on a page of kind %u",
-					  slots->list, VecamPageGetOpaque(page)->kind);
+		return psprintf("list %u on a page of kind %u", slots->list,
+						VecamPageGetOpaque(page)->kind);
 	if (vecam_page_used(page) != sizeof(VecamSlotPage) +
 		(Size) slots->slot_size * slots->nslots)
-		vecam_corrupt(index, blkno, "%zu bytes for %u slots of %u bytes",
-					  vecam_page_used(page), slots->nslots, slots->slot_size);
+		return psprintf("%zu bytes for %u slots of %u bytes",
+						vecam_page_used(page), slots->nslots,
+						slots->slot_size);
+	return NULL;
 }
 
-static void
-check_directory_page(Relation index, BlockNumber blkno, Page page)
+static const char *
+directory_page_damage(Page page)
 {
 	VecamDirectoryPage *dir = VecamPageGetDirectory(page);
 
 	if (dir->nblocks > VECAM_DIRECTORY_CAPACITY)
-		vecam_corrupt(index, blkno, "directory of %u blocks", dir->nblocks);
+		return psprintf("directory of %u blocks", dir->nblocks);
 	if (dir->list >= VECAM_NLISTS)
-		vecam_corrupt(index, blkno, "list %u", dir->list);
+		return psprintf("list %u", dir->list);
 	if (vecam_page_used(page) != offsetof(VecamDirectoryPage, blocks) +
 		sizeof(BlockNumber) * dir->nblocks)
-		vecam_corrupt(index, blkno, "%zu bytes for a directory of %u blocks",
-					  vecam_page_used(page), dir->nblocks);
+		return psprintf("%zu bytes for a directory of %u blocks",
+						vecam_page_used(page), dir->nblocks);
+	return NULL;
 }
 
 /*
- * Check what can be checked of one page alone; errors out on damage.  The
- * caller holds at least a share lock.  All-zero pages are legal (a crash after
- * the relation was extended leaves them) and must be tested before.
+ * What is wrong with a page as far as it can be told from it alone (INV-19), or
+ * NULL.  The caller holds at least a share lock, or has a copy.  All-zero pages
+ * are legal (a crash after the relation was extended leaves them) and must be
+ * tested before.
  */
-void
-vecam_page_check(Relation index, BlockNumber blkno, Page page)
+const char *
+vecam_page_damage(Page page)
 {
 	VecamPageOpaque opaque;
 	PageHeader	header = (PageHeader) page;
 
-	if (PageGetSpecialSize(page) != MAXALIGN(sizeof(VecamPageOpaqueData)) ||
+	if (PageGetPageSize(page) != BLCKSZ ||
 		header->pd_special != BLCKSZ - MAXALIGN(sizeof(VecamPageOpaqueData)) ||
 		header->pd_lower < SizeOfPageHeaderData ||
 		header->pd_lower > header->pd_upper ||
 		header->pd_upper > header->pd_special)
-		vecam_corrupt(index, blkno, "page header");
+		return "page header";
 
 	opaque = VecamPageGetOpaque(page);
 	if (opaque->page_id != VECAM_PAGE_ID)
-		vecam_corrupt(index, blkno, "page id %04X, not %04X",
-					  opaque->page_id, VECAM_PAGE_ID);
+		return psprintf("page id %04X, not %04X", opaque->page_id,
+						VECAM_PAGE_ID);
 
 	switch (opaque->kind)
 	{
 		case VECAM_PAGE_GROWING:
 		case VECAM_PAGE_TIDS:
 		case VECAM_PAGE_ENTRY:
-			check_slot_page(index, blkno, page);
-			break;
+			return slot_page_damage(page);
 		case VECAM_PAGE_DIRECTORY:
-			check_directory_page(index, blkno, page);
-			break;
+			return directory_page_damage(page);
 		default:
 			if (opaque->kind >= VECAM_NPAGEKINDS)
-				vecam_corrupt(index, blkno, "page kind %u", opaque->kind);
-			break;
+				return psprintf("page kind %u", opaque->kind);
+			return NULL;
 	}
+}
+
+/*
+ * The same; errors out on damage.
+ */
+void
+vecam_page_check(Relation index, BlockNumber blkno, Page page)
+{
+	const char *damage = vecam_page_damage(page);
+
+	if (damage)
+		vecam_corrupt(index, blkno, "%s", damage);
 }
 
 /*

@@ -287,6 +287,7 @@ extern void vecam_page_init(Page page, VecamPageKind kind);
 extern void vecam_page_set_used(Page page, Size bytes);
 extern Size vecam_page_used(Page page);
 extern void vecam_page_free(Page page);
+extern const char *vecam_page_damage(Page page);
 extern void vecam_page_check(Relation index, BlockNumber blkno, Page page);
 extern bool vecam_page_is(Relation index, Buffer buf, VecamPageKind kind);
 extern void vecam_corrupt(Relation index, BlockNumber blkno,
