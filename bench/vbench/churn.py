@@ -1,0 +1,101 @@
+"""VACUUM, and what rounds of deleting and inserting the same rows do to an index."""
+import contextlib
+import time
+
+import numpy as np
+
+from changing import Copy, in_rounds
+from measure import recall_of, say
+
+
+def mark_rows(copy, percent, seed):
+    """Notes a random share of the rows in the table "chosen", the same for all."""
+    rows = copy.system.data.rows
+    ids = np.random.default_rng(seed).permutation(rows)[:round(rows * percent / 100)]
+    copy.cursor.execute("DROP TABLE IF EXISTS chosen")
+    copy.cursor.execute("CREATE TABLE chosen AS SELECT * FROM items "
+                        "WHERE id = ANY (%s)", (ids.tolist(),))
+    return len(ids)
+
+
+def vacuum(systems, args, turn):
+    """Time and WAL of VACUUM, by the percentage of rows deleted."""
+    found = {}
+    for percent in args.vacuum:
+        say(f" {percent} % deleted")
+        found[str(percent)] = in_rounds(
+            systems, args.rounds, turn,
+            lambda copy, turn, percent=percent: _time_vacuum(copy, turn, percent))
+    return found
+
+
+def _time_vacuum(copy, turn, percent):
+    mark_rows(copy, percent, 1)
+    copy.cursor.execute("DELETE FROM items WHERE id IN (SELECT id FROM chosen)")
+    copy.warm()
+    with turn():
+        return copy.timed("VACUUM (INDEX_CLEANUP ON) items")
+
+
+def churn(systems, args, _turn):
+    """Rounds of 30 %."""
+    return {"percent": 30, "rounds": _rounds(systems, args, 30, args.churn_rounds)}
+
+
+def halves(systems, args, _turn):
+    """Rounds of half."""
+    return {"percent": 50, "rounds": _rounds(systems, args, 50, args.half_rounds)}
+
+
+def _rounds(systems, args, percent, count):
+    """By system, the state of the index as it was built and after each round of
+    deleting a share of the rows, VACUUM, and inserting the same rows again."""
+    found = {}
+    for system in systems:
+        with contextlib.closing(Copy.fresh(system)) as copy:
+            found[system.name] = [_state(copy, args.ef)]
+            for number in range(count):
+                start = time.perf_counter()
+                replace_rows(copy, percent, number)
+                seconds = time.perf_counter() - start
+                found[system.name].append({**_state(copy, args.ef), "seconds": seconds})
+                say(f"  {system.name}, round {number + 1}: " + ", ".join(
+                    f"{key} {value:,.4f}"
+                    for key, value in found[system.name][-1].items()))
+    return found
+
+
+def replace_rows(copy, percent, seed):
+    mark_rows(copy, percent, seed)
+    copy.cursor.execute("DELETE FROM items WHERE id IN (SELECT id FROM chosen)")
+    copy.cursor.execute("VACUUM (INDEX_CLEANUP ON) items")
+    copy.cursor.execute("INSERT INTO items SELECT * FROM chosen")
+    copy.cursor.execute(copy.sealing)
+
+
+def _state(copy, ef):
+    """Recall and size of an index, and what a search cannot reach in it."""
+    searcher = copy.system.searcher()
+    return {"recall": recall_of(copy.system.data.truth(), searcher.answers(ef)),
+            "index_bytes": copy.index_bytes(), "unreachable": _unreachable(copy)}
+
+
+def _unreachable(copy):
+    """Rows that a search without an end does not return.  vecam's looks for those
+    in all pages when it has come to the end of its graph, so here it is the nodes
+    that it had not visited by then."""
+    system = copy.system
+    rows = copy.one("SELECT count(*) FROM items")
+    cursor = system.searcher().connect()
+    for name, value in system.endless.items():
+        cursor.execute(f"SET {name} = '{value}'")
+    cursor.execute(f"SELECT count(DISTINCT id) FROM (SELECT id FROM items ORDER BY "
+                   f"embedding {system.data.operator} "
+                   f"(SELECT q FROM queries WHERE id = 0) LIMIT {rows + 1}) nearest")
+    missing = rows - cursor.fetchone()[0]
+    if system.is_vecam:
+        cursor.execute("SELECT live_nodes + deleted_nodes - nodes_visited FROM "
+                       f"vecam_last_search(), vecam_stats('{system.index}')")
+        missing += cursor.fetchone()[0]
+    cursor.connection.close()
+    return missing
