@@ -143,8 +143,9 @@ def in_rounds(systems, rounds, turn, measurement, session=None):
     found = {name: [] for name, _, _ in entries(systems)}
     for number in range(rounds):
         for name, system, indexed in entries(systems):
-            with contextlib.closing(Copy.fresh(system, session, indexed)) as copy:
-                found[name].append(measurement(copy, turn))
+            with turn(), contextlib.closing(
+                    Copy.fresh(system, session, indexed)) as copy:
+                found[name].append(measurement(copy))
             say(f"  round {number + 1}, {name}: " + ", ".join(
                 f"{key} {value:,.1f}" for key, value in found[name][-1].items()))
     return found
@@ -154,16 +155,31 @@ def insert(systems, args, turn):
     """Single-row transactions: what they write and touch, and how long they take."""
     rows = min(args.insert_rows, len(systems[0].incoming))
     return {"rows": rows,
-            "counts": in_rounds(systems, 1, turn, lambda copy, _turn:
-                                _count_inserts(copy, rows), COUNTED),
-            "times": in_rounds(systems, args.rounds, turn, lambda copy, turn:
-                               _time_inserts(copy, turn, rows))}
+            "counts": _count_in_turn(systems, rows, turn),
+            "counts_with_images": _count_with_images(systems, args, rows, turn),
+            "times": in_rounds(systems, args.rounds, turn,
+                               lambda copy: _time_inserts(copy, rows))}
 
 
 def _insertion(copy, number):
     """Inserts the row of that number of those that wait in a table."""
     return (f"INSERT INTO items SELECT {copy.system.data.rows} + id, embedding "
             f"FROM incoming WHERE id = {number}")
+
+
+def _count_in_turn(systems, rows, turn):
+    return in_rounds(systems, 1, turn,
+                     lambda copy: _count_inserts(copy, rows), COUNTED)
+
+
+def _count_with_images(systems, args, rows, turn):
+    """What the first rows after a checkpoint write, which CREATE DATABASE makes."""
+    server = systems[0].server
+    server.start(args.cpus, full_page_writes="on")
+    try:
+        return _count_in_turn(systems, rows, turn)
+    finally:
+        server.start(args.cpus)
 
 
 def _count_inserts(copy, rows):
@@ -178,12 +194,11 @@ def _count_inserts(copy, rows):
             "buffers": (touched + sealing) / rows, "buffers_of_inserts": touched / rows}
 
 
-def _time_inserts(copy, turn, rows):
+def _time_inserts(copy, rows):
     """Rows a second: of the statements, and until all their rows are sealed."""
     script = f"\\set i :i + 1\n{_insertion(copy, ':i')};\n"
-    with turn():
-        timing = pgbench_transactions(copy.server, WORK, script, SESSION, rows, {"i": -1})
-        sealing = copy.timed(copy.sealing)["seconds"]
+    timing = pgbench_transactions(copy.server, WORK, script, SESSION, rows, {"i": -1})
+    sealing = copy.timed(copy.sealing)["seconds"]
     return {"rows_per_second": timing["qps"],
             "rows_per_second_sealed": rows / (rows / timing["qps"] + sealing),
             "p50_us": timing["p50_us"], "p99_us": timing["p99_us"]}
@@ -195,13 +210,12 @@ def copy(systems, args, turn):
             "times": in_rounds(systems, args.rounds, turn, _time_copy)}
 
 
-def _time_copy(copy, turn):
+def _time_copy(copy):
     path = "/bench/data/incoming.copy"
     copy.cursor.execute(f"COPY (SELECT {copy.system.data.rows} + id, embedding FROM "
                         f"incoming ORDER BY id) TO '{path}' (FORMAT binary)")
-    with turn():
-        copying = copy.timed(f"COPY items FROM '{path}' (FORMAT binary)")
-        sealing = copy.timed(copy.sealing)
+    copying = copy.timed(f"COPY items FROM '{path}' (FORMAT binary)")
+    sealing = copy.timed(copy.sealing)
     rows = len(copy.system.incoming)
     sealed = copying["seconds"] + sealing["seconds"]
     return {"rows_per_second": rows / copying["seconds"],
@@ -212,20 +226,19 @@ def _time_copy(copy, turn):
 def update(systems, args, turn):
     """Updates of an indexed column beside the vectors, in full pages: not HOT."""
     return {"rows": args.update_rows,
-            "times": in_rounds(systems, args.rounds, turn, lambda copy, turn:
-                               _time_updates(copy, turn, args.update_rows))}
+            "times": in_rounds(systems, args.rounds, turn,
+                               lambda copy: _time_updates(copy, args.update_rows))}
 
 
-def _time_updates(copy, turn, rows):
+def _time_updates(copy, rows):
     copy.cursor.execute("ALTER TABLE items ADD category int NOT NULL DEFAULT 0")
     copy.cursor.execute("CREATE INDEX ON items (category)")
     script = (f"\\set i random(0, {copy.system.data.rows - 1})\n"
               "UPDATE items SET category = category + 1 WHERE id = :i;\n")
-    with turn():
-        before = copy.wal_position()
-        timing = pgbench_transactions(copy.server, WORK, script, SESSION, rows, {})
-        sealing = copy.timed(copy.sealing)["seconds"]
-        written = copy.wal_position() - before
+    before = copy.wal_position()
+    timing = pgbench_transactions(copy.server, WORK, script, SESSION, rows, {})
+    sealing = copy.timed(copy.sealing)["seconds"]
+    written = copy.wal_position() - before
     if copy.one("SELECT pg_stat_get_tuples_hot_updated('items'::regclass)") > 0:
         raise BenchError("some updates were HOT")
     return {"rows_per_second": timing["qps"],

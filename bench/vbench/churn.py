@@ -25,43 +25,47 @@ def vacuum(systems, args, turn):
         say(f" {percent} % deleted")
         found[str(percent)] = in_rounds(
             systems, args.rounds, turn,
-            lambda copy, turn, percent=percent: _time_vacuum(copy, turn, percent))
+            lambda copy, percent=percent: _time_vacuum(copy, percent))
     return found
 
 
-def _time_vacuum(copy, turn, percent):
+def _time_vacuum(copy, percent):
     mark_rows(copy, percent, 1)
     copy.cursor.execute("DELETE FROM items WHERE id IN (SELECT id FROM chosen)")
     copy.warm()
-    with turn():
-        return copy.timed("VACUUM (INDEX_CLEANUP ON) items")
+    return copy.timed("VACUUM (INDEX_CLEANUP ON) items")
 
 
-def churn(systems, args, _turn):
+def churn(systems, args, turn):
     """Rounds of 30 %."""
-    return {"percent": 30, "rounds": _rounds(systems, args, 30, args.churn_rounds)}
+    return _replacements(systems, args, 30, args.churn_rounds, turn)
 
 
-def halves(systems, args, _turn):
+def halves(systems, args, turn):
     """Rounds of half."""
-    return {"percent": 50, "rounds": _rounds(systems, args, 50, args.half_rounds)}
+    return _replacements(systems, args, 50, args.half_rounds, turn)
 
 
-def _rounds(systems, args, percent, count):
-    """By system, the state of the index as it was built and after each round of
-    deleting a share of the rows, VACUUM, and inserting the same rows again."""
-    found = {}
-    for system in systems:
-        with contextlib.closing(Copy.fresh(system)) as copy:
-            found[system.name] = [_state(copy, args.ef)]
-            for number in range(count):
+def _replacements(systems, args, percent, count, turn):
+    return {"percent": percent,
+            "rounds": {s.name: _rounds(s, args.ef, percent, count, turn)
+                       for s in systems}}
+
+
+def _rounds(system, ef, percent, count, turn):
+    """The state of the index as it was built and after each round of deleting a
+    share of the rows, VACUUM, and inserting the same rows again."""
+    with contextlib.closing(Copy.fresh(system)) as copy:
+        with turn():
+            found = [_state(copy, ef)]
+        for number in range(count):
+            with turn():
                 start = time.perf_counter()
                 replace_rows(copy, percent, number)
                 seconds = time.perf_counter() - start
-                found[system.name].append({**_state(copy, args.ef), "seconds": seconds})
-                say(f"  {system.name}, round {number + 1}: " + ", ".join(
-                    f"{key} {value:,.4f}"
-                    for key, value in found[system.name][-1].items()))
+                found.append({**_state(copy, ef), "seconds": seconds})
+            say(f"  {system.name}, round {number + 1}: " + ", ".join(
+                f"{key} {value:,.4f}" for key, value in found[-1].items()))
     return found
 
 

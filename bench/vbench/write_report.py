@@ -15,20 +15,27 @@ def systems_of(result):
     return [*result["builds"], "none"]
 
 
+def share_of(ours, theirs):
+    """The ratio round by round; None if there is none."""
+    if not ours or not theirs or 0 in theirs:
+        return None
+    return ratio(Reading(ours), Reading(theirs))
+
+
 def row(figure, found, name, digits=0, base=THEIRS):
     """A line of the table: a figure's medians by system and the ratio of vecam's
     to that of base, round by round."""
     values = {system: [r[name] for r in rounds] for system, rounds in found.items()}
-    share = None
-    if values.get(OURS) and values.get(base):
-        share = ratio(Reading(values[OURS]), Reading(values[base]))
-    return {"figure": figure, "digits": digits, "base": base, "ratio": share,
+    return {"figure": figure, "digits": digits, "base": base,
+            "ratio": share_of(values.get(OURS), values.get(base)),
             "values": {system: statistics.median(v) for system, v in values.items() if v}}
 
 
 def insert_rows(result):
     found = result["insert"]
     yield row("WAL bytes an inserted row, sealing included", found["counts"], "wal_bytes")
+    yield row("the same, page images after a checkpoint included",
+              found["counts_with_images"], "wal_bytes")
     yield row("buffers an inserted row, sealing included", found["counts"], "buffers", 1)
     yield row("rows inserted a second, one by one", found["times"], "rows_per_second")
     yield row("the same, until all are sealed", found["times"], "rows_per_second_sealed")
