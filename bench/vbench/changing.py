@@ -60,8 +60,9 @@ class ChangingSystem:
         version, extension_version = cursor.fetchone()
         found = {"postgresql": version.split(" on ")[0]}
         if self.is_vecam:
-            cursor.execute("LOAD 'vecam'; SELECT vecam_simd()")
-            found["vecam_simd"] = cursor.fetchone()[0]
+            cursor.execute("LOAD 'vecam'; SELECT vecam_simd(), "
+                           "current_setting('vecam.seal_workers', true)")
+            found["vecam_simd"], found["seal_workers"] = cursor.fetchone()
         else:
             found["pgvector"] = extension_version
         return found

@@ -84,12 +84,13 @@ class Client(threading.Thread):
                     cursor = None
 
 
-def standby(systems, args, _turn):
+def standby(systems, args, turn):
     """For each system: queries, how many failed, how many had too few rows."""
-    return {system.name: _queries_during_vacuum(system, args) for system in systems}
+    return {system.name: _queries_during_vacuum(system, args, turn)
+            for system in systems}
 
 
-def _queries_during_vacuum(system, args):
+def _queries_during_vacuum(system, args, turn):
     primary = system.server
     primary.start(args.cpus, **PRIMARY)
     Copy.fresh(system).close()
@@ -99,7 +100,8 @@ def _queries_during_vacuum(system, args):
         replica.copy_primary()
         primary.start(args.cpus, **PRIMARY)
         replica.start(args.cpus)
-        return _churn_and_query(system, replica, args)
+        with turn():
+            return _churn_and_query(system, replica, args)
     finally:
         replica.stop()
         replica.remove()

@@ -18,6 +18,7 @@ import common  # noqa: E402
 import measure  # noqa: E402
 import sets  # noqa: E402
 import standby  # noqa: E402
+import workers  # noqa: E402
 import write_report  # noqa: E402
 from builds import PGVECTOR, VECAM  # noqa: E402
 from changing import ChangingSystem  # noqa: E402
@@ -25,9 +26,10 @@ from common import named, word_list  # noqa: E402
 from recall import machine, positive  # noqa: E402
 from server import BenchError, Server  # noqa: E402
 
-PHASES = ("insert", "copy", "update", "vacuum", "churn", "halves", "standby")
-# Rows of the index unless --limit-rows says otherwise, and how many more the set
-# must have for each two of them.
+PHASES = {"insert": changing.insert, "copy": changing.copy, "update": changing.update,
+          "vacuum": churn.vacuum, "churn": churn.churn, "halves": churn.halves,
+          "standby": standby.standby}
+# Rows of the built index unless --limit-rows says otherwise.
 MOST_ROWS = 100_000
 QUICK = {"limit_rows": 4000, "limit_queries": 100, "rounds": 1, "insert_rows": 300,
          "update_rows": 300, "churn_rounds": 2, "half_rounds": 2, "standby_seconds": 5}
@@ -70,7 +72,9 @@ def parse_arguments():
                      help="of searches, for all systems (40)")
     how.add_argument("--standby-seconds", type=positive, default=60, metavar="N")
     how.add_argument("--quick", action="store_true", help="a smoke test")
-    common.add_place_arguments(parser, ("vecam", "pgvector"))
+    where = common.add_place_arguments(parser, ("vecam", "pgvector"))
+    where.add_argument("--worker-cpus", metavar="LIST",
+                       help="move vecam's background workers there")
     return complete(parser.parse_args(), parser)
 
 
@@ -123,6 +127,7 @@ class Run:
                            f"{args.ef_construction}", "pgvector"))
         self.result = {"format": 1, "date": datetime.date.today().isoformat(),
                        "machine": machine(), "cpus": args.cpus,
+                       "worker_cpus": args.worker_cpus or args.cpus,
                        "settings": self.server.running, "ef": args.ef,
                        "set": {"name": data.name, "metric": data.metric,
                                "rows": data.rows, "dimensions": data.dimensions,
@@ -142,17 +147,15 @@ class Run:
         return found
 
     def measure(self):
-        args, phases, result = self.args, self.args.phases, self.result
+        args, result = self.args, self.result
         self.prefix = write_report.free_prefix(result, args.results)
         self.server.start(args.cpus)
-        for phase, run in (("insert", changing.insert), ("copy", changing.copy),
-                           ("update", changing.update), ("vacuum", churn.vacuum),
-                           ("churn", churn.churn), ("halves", churn.halves),
-                           ("standby", standby.standby)):
-            if phase in phases:
-                measure.say(phase)
-                result[phase] = run(self.systems, args, self.turn)
-                write_report.write(result, self.prefix)
+        with workers.moved(self.server, args.worker_cpus):
+            for phase, run in PHASES.items():
+                if phase in args.phases:
+                    measure.say(phase)
+                    result[phase] = run(self.systems, args, self.turn)
+                    write_report.write(result, self.prefix)
 
 
 def run_set(source, args):

@@ -22,63 +22,82 @@ def share_of(ours, theirs):
     return ratio(Reading(ours), Reading(theirs))
 
 
-def row(figure, found, name, digits=0, base=THEIRS):
-    """A line of the table: a figure's medians by system and the ratio of vecam's
-    to that of base, round by round."""
+def row(figure, found, name, digits=0, base=THEIRS, wanted=""):
+    """A line of the table: a figure's medians by system, the ratio of vecam's to
+    that of base, and the ratio (or value) aimed at."""
     values = {system: [r[name] for r in rounds] for system, rounds in found.items()}
-    return {"figure": figure, "digits": digits, "base": base,
+    return {"figure": figure, "digits": digits, "base": base, "wanted": wanted,
             "ratio": share_of(values.get(OURS), values.get(base)),
             "values": {system: statistics.median(v) for system, v in values.items() if v}}
 
 
+def above_none(found, name):
+    """A figure without the table's share, round by round."""
+    return {system: [{name: ours[name] - none[name]}
+                     for ours, none in zip(rounds, found["none"])]
+            for system, rounds in found.items() if system != "none"}
+
+
 def insert_rows(result):
-    found = result["insert"]
-    yield row("WAL bytes an inserted row, sealing included", found["counts"], "wal_bytes")
-    yield row("the same, page images after a checkpoint included",
-              found["counts_with_images"], "wal_bytes")
-    yield row("buffers an inserted row, sealing included", found["counts"], "buffers", 1)
-    yield row("rows inserted a second, one by one", found["times"], "rows_per_second")
-    yield row("the same, until all are sealed", found["times"], "rows_per_second_sealed")
+    for counts, note in (("counts", ""), ("counts_with_images", ", page images included")):
+        found = result["insert"][counts]
+        yield row(f"WAL bytes an inserted row, sealed{note}", found, "wal_bytes",
+                  wanted="" if note else "<= 0.35")
+        yield row(f"of them for the index{note}", above_none(found, "wal_bytes"),
+                  "wal_bytes")
+    found = result["insert"]["counts"]
+    yield row("buffers an inserted row, sealed", found, "buffers", 1, wanted="<= 0.2")
+    yield row("of them for the index", above_none(found, "buffers"), "buffers", 1)
+    found = result["insert"]["times"]
+    yield row("rows inserted a second", found, "rows_per_second", wanted=">= 8")
+    yield row("until all are sealed", found, "rows_per_second_sealed")
 
 
 def copy_rows(result):
     found = result["copy"]["times"]
-    yield row("rows copied a second", found, "rows_per_second")
-    yield row("the same, until all are sealed", found, "rows_per_second_sealed")
-    yield row("WAL bytes a row copied", found, "wal_bytes")
+    yield row("rows copied a second", found, "rows_per_second", wanted=">= 5")
+    yield row("until all are sealed", found, "rows_per_second_sealed")
+    yield row("WAL bytes a row copied, sealed", found, "wal_bytes")
 
 
 def update_rows(result):
     found = result["update"]["times"]
-    for base in (THEIRS, "none"):
-        yield row("rows updated a second, not HOT, another column", found,
-                  "rows_per_second", 0, base)
-        yield row("the same, until all are sealed", found, "rows_per_second_sealed", 0,
-                  base)
-    yield row("WAL bytes a row updated", found, "wal_bytes")
+    for base, wanted in ((THEIRS, ""), ("none", ">= 0.5")):
+        yield row("rows updated a second, not HOT", found, "rows_per_second",
+                  base=base, wanted=wanted)
+        yield row("until all are sealed", found, "rows_per_second_sealed", base=base)
+    yield row("WAL bytes a row updated, sealed", found, "wal_bytes")
 
 
 def vacuum_rows(result):
     for percent, found in result["vacuum"].items():
-        yield row(f"VACUUM after deleting {percent} %, seconds", found, "seconds", 2)
-        yield row(f"VACUUM after deleting {percent} %, WAL bytes", found, "wal_bytes")
+        yield row(f"VACUUM after deleting {percent} %, seconds", found, "seconds", 2,
+                  wanted="<= 0.05" if percent == "1" else "<= 0.1")
+        yield row(f"VACUUM after deleting {percent} %, WAL bytes", found, "wal_bytes",
+                  wanted="<= 0.25")
 
 
 def churn_rows(result, phase):
+    """Ratios are those to the index as it was built."""
     percent, found = result[phase]["percent"], result[phase]["rounds"]
     rounds = max(map(len, found.values())) - 1
-    for figure, name, digits in (
-            (f"recall@10 at ef {result['ef']}", "recall", 4),
-            ("index bytes", "index_bytes", 0), ("out of reach", "unreachable", 0)):
-        yield row(f"{figure}: as built", {s: v[:1] for s, v in found.items()}, name, digits)
-        yield row(f"{figure}: after {rounds} rounds of {percent} %",
-                  {s: v[-1:] for s, v in found.items()}, name, digits)
+    for figure, name, digits, wanted in (
+            (f"recall@10 at ef {result['ef']}", "recall", 4, "-0.005"),
+            ("index bytes", "index_bytes", 0, "<= 1.15"),
+            ("out of reach", "unreachable", 0, "0")):
+        for when, place in (("as built", 0), (f"{rounds} times {percent} % replaced", -1)):
+            line = row(f"{figure}, {when}", {s: [v[place]] for s, v in found.items()}, name,
+                       digits, base="as built", wanted=wanted if place else "")
+            if place and OURS in found and name != "unreachable":
+                line["ratio"] = share_of([found[OURS][-1][name]], [found[OURS][0][name]])
+            yield line
 
 
 def standby_rows(result):
     found = {system: [facts] for system, facts in result["standby"].items()}
-    yield row("queries on the standby", found, "queries")
-    yield row("of them failed", found, "errors")
+    yield row("queries on the standby during VACUUM", found, "queries")
+    yield row("of them failed", found, "errors", wanted="0")
+    yield row("of them had too few rows", found, "short", wanted="0")
 
 
 PARTS = {"insert": insert_rows, "copy": copy_rows, "update": update_rows,
@@ -88,17 +107,21 @@ PARTS = {"insert": insert_rows, "copy": copy_rows, "update": update_rows,
 
 def figure_table(result):
     names = systems_of(result)
-    rows = []
-    for phase, part in PARTS.items():
-        for line in part(result) if phase in result else ():
-            share = line["ratio"]
-            rows.append([line["figure"],
-                         *(number(line["values"].get(name), line["digits"])
-                           for name in names),
-                         f"{share['median']:.3f}" if share else "-",
-                         f"{share['min']:.3f} .. {share['max']:.3f}"
-                         if share and share["rounds"] > 1 else "", line["base"]])
-    yield from table(("figure", *names, f"{OURS} to", "from .. to", "whom"), rows)
+    lines = [line for phase, part in PARTS.items() if phase in result
+             for line in part(result)]
+    yield from table(("figure", *names, "ratio", "to", "from .. to", "wanted"),
+                     [[line["figure"],
+                       *(number(line["values"].get(name), line["digits"])
+                         for name in names),
+                       *ratio_cells(line), line["wanted"]] for line in lines])
+
+
+def ratio_cells(line):
+    share = line["ratio"]
+    if not share:
+        return "", "", ""
+    spread = f"{share['min']:.3g} .. {share['max']:.3g}" if share["rounds"] > 1 else ""
+    return f"{share['median']:.3g}", line["base"], spread
 
 
 def title(result):
@@ -111,7 +134,9 @@ def title(result):
     yield ""
     yield f"{result['date']}; {machine['cpu']}, {machine['cores']} cores, " \
           f"{machine['memory_bytes'] / 2**30:.0f} GB; server and client on CPUs " \
-          f"{result['cpus'] or 'all'}; {versions['postgresql']}; vecam {commit} " \
+          f"{result['cpus'] or 'all'}, workers on {result['worker_cpus'] or 'all'} " \
+          f"(vecam.seal_workers {versions['seal_workers'] or 'not there'}); " \
+          f"{versions['postgresql']}; vecam {commit} " \
           f"(library {versions['vecam_library']}, {versions['vecam_simd']} kernels)" + \
           (f"; pgvector {versions['pgvector']}" if "pgvector" in versions else "") + "."
     yield ""
