@@ -206,18 +206,19 @@ def _time_inserts(copy, rows):
 
 
 def copy(systems, args, turn):
-    """COPY of half as many rows as the index holds."""
-    return {"rows": len(systems[0].incoming),
-            "times": in_rounds(systems, args.rounds, turn, _time_copy)}
+    """COPY of many rows, by default half as many as the index holds."""
+    rows = min(args.copy_rows, len(systems[0].incoming))
+    return {"rows": rows, "times": in_rounds(systems, args.rounds, turn,
+                                             lambda copy: _time_copy(copy, rows))}
 
 
-def _time_copy(copy):
+def _time_copy(copy, rows):
     path = "/bench/data/incoming.copy"
     copy.cursor.execute(f"COPY (SELECT {copy.system.data.rows} + id, embedding FROM "
-                        f"incoming ORDER BY id) TO '{path}' (FORMAT binary)")
+                        f"incoming WHERE id < {rows} ORDER BY id) TO '{path}' "
+                        "(FORMAT binary)")
     copying = copy.timed(f"COPY items FROM '{path}' (FORMAT binary)")
     sealing = copy.timed(copy.sealing)
-    rows = len(copy.system.incoming)
     sealed = copying["seconds"] + sealing["seconds"]
     return {"rows_per_second": rows / copying["seconds"],
             "rows_per_second_sealed": rows / sealed,

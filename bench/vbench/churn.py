@@ -78,10 +78,14 @@ def replace_rows(copy, percent, seed):
 
 
 def _state(copy, ef):
-    """Recall and size of an index, and what a search cannot reach in it."""
+    """Recall and size of an index, and what is wrong with it."""
     searcher = copy.system.searcher()
-    return {"recall": recall_of(copy.system.data.truth(), searcher.answers(ef)),
-            "index_bytes": copy.index_bytes(), "unreachable": _unreachable(copy)}
+    found = {"recall": recall_of(copy.system.data.truth(), searcher.answers(ef)),
+             "index_bytes": copy.index_bytes(), "unreachable": _unreachable(copy)}
+    if copy.one("SELECT to_regprocedure('vecam_check(regclass, boolean)') IS NOT NULL"):
+        found["violations"] = copy.one("SELECT count(*) FROM vecam_check(%s, true)",
+                                       copy.system.index)
+    return found
 
 
 def _unreachable(copy):

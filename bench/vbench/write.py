@@ -61,6 +61,8 @@ def parse_arguments():
                      help="of insert, copy, update and vacuum, each from the same state")
     how.add_argument("--insert-rows", type=positive, default=5000, metavar="N",
                      help="rows inserted one by one (5000)")
+    how.add_argument("--copy-rows", type=positive, default=50_000, metavar="N",
+                     help="rows copied, at most half of the index's (50000)")
     how.add_argument("--update-rows", type=positive, default=5000, metavar="N")
     how.add_argument("--vacuum", type=common.numbers, default=[1, 10, 50],
                      metavar="LIST", help="percentages deleted before VACUUM (1,10,50)")

@@ -25,7 +25,8 @@ def share_of(ours, theirs):
 def row(figure, found, name, digits=0, base=THEIRS, wanted=""):
     """A line of the table: a figure's medians by system, the ratio of vecam's to
     that of base, and the ratio (or value) aimed at."""
-    values = {system: [r[name] for r in rounds] for system, rounds in found.items()}
+    values = {system: [r[name] for r in rounds if name in r]
+              for system, rounds in found.items()}
     return {"figure": figure, "digits": digits, "base": base, "wanted": wanted,
             "ratio": share_of(values.get(OURS), values.get(base)),
             "values": {system: statistics.median(v) for system, v in values.items() if v}}
@@ -84,11 +85,12 @@ def churn_rows(result, phase):
     for figure, name, digits, wanted in (
             (f"recall@10 at ef {result['ef']}", "recall", 4, "-0.005"),
             ("index bytes", "index_bytes", 0, "<= 1.15"),
-            ("out of reach", "unreachable", 0, "0")):
+            ("out of reach", "unreachable", 0, "0"),
+            ("broken invariants", "violations", 0, "0")):
         for when, place in (("as built", 0), (f"{rounds} times {percent} % replaced", -1)):
             line = row(f"{figure}, {when}", {s: [v[place]] for s, v in found.items()}, name,
                        digits, base="as built", wanted=wanted if place else "")
-            if place and OURS in found and name != "unreachable":
+            if place and OURS in found and name in ("recall", "index_bytes"):
                 line["ratio"] = share_of([found[OURS][-1][name]], [found[OURS][0][name]])
             yield line
 
