@@ -152,7 +152,7 @@ def in_rounds(systems, rounds, turn, measurement, session=None):
     return found
 
 
-def insert(systems, args, turn):
+def inserts(systems, args, turn):
     """Single-row transactions: what they write and touch, and how long they take."""
     rows = min(args.insert_rows, len(systems[0].incoming))
     return {"rows": rows,
@@ -205,7 +205,7 @@ def _time_inserts(copy, rows):
             "p50_us": timing["p50_us"], "p99_us": timing["p99_us"]}
 
 
-def copy(systems, args, turn):
+def copies(systems, args, turn):
     """COPY of many rows, by default half as many as the index holds."""
     rows = min(args.copy_rows, len(systems[0].incoming))
     return {"rows": rows, "times": in_rounds(systems, args.rounds, turn,
@@ -225,7 +225,7 @@ def _time_copy(copy, rows):
             "wal_bytes": (copying["wal_bytes"] + sealing["wal_bytes"]) / rows}
 
 
-def update(systems, args, turn):
+def updates(systems, args, turn):
     """Updates of an indexed column beside the vectors, in full pages: not HOT."""
     return {"rows": args.update_rows,
             "times": in_rounds(systems, args.rounds, turn,

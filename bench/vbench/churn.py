@@ -6,6 +6,7 @@ import numpy as np
 
 from changing import Copy, in_rounds
 from measure import recall_of, say
+from server import BenchError
 
 
 def mark_rows(copy, percent, seed):
@@ -15,7 +16,6 @@ def mark_rows(copy, percent, seed):
     copy.cursor.execute("DROP TABLE IF EXISTS chosen")
     copy.cursor.execute("CREATE TABLE chosen AS SELECT * FROM items "
                         "WHERE id = ANY (%s)", (ids.tolist(),))
-    return len(ids)
 
 
 def vacuum(systems, args, turn):
@@ -97,9 +97,13 @@ def _unreachable(copy):
     cursor = system.searcher().connect()
     for name, value in system.endless.items():
         cursor.execute(f"SET {name} = '{value}'")
-    cursor.execute(f"SELECT count(DISTINCT id) FROM (SELECT id FROM items ORDER BY "
-                   f"embedding {system.data.operator} "
-                   f"(SELECT q FROM queries WHERE id = 0) LIMIT {rows + 1}) nearest")
+    all_rows = (f"SELECT count(DISTINCT id) FROM (SELECT id FROM items ORDER BY embedding "
+                f"{system.data.operator} (SELECT q FROM queries WHERE id = 0) "
+                f"LIMIT {rows + 1}) nearest")
+    cursor.execute("EXPLAIN " + all_rows)
+    if f"Index Scan using {system.index} " not in str(cursor.fetchall()):
+        raise BenchError(f"{system.name}: all rows are not read through the index")
+    cursor.execute(all_rows)
     missing = rows - cursor.fetchone()[0]
     if system.is_vecam:
         cursor.execute("SELECT live_nodes + deleted_nodes - nodes_visited FROM "

@@ -3,6 +3,7 @@ import collections
 import contextlib
 import os
 import shutil
+import subprocess
 import threading
 import time
 
@@ -40,15 +41,9 @@ class Standby(Server):
         """Takes the files of the primary, which must not run."""
         self.remove()
         os.makedirs(self.folder)
-        for name in ("data", "socket"):
-            shutil.copytree(os.path.join(self.primary.folder, name),
-                            os.path.join(self.folder, name), symlinks=True,
-                            copy_function=shutil.copy2)
-        owner = os.stat(self.primary.data_path("PG_VERSION"))
-        for place, _, files in os.walk(self.folder):
-            for path in (place, *(os.path.join(place, name) for name in files)):
-                if path != self.folder:
-                    os.lchown(path, owner.st_uid, owner.st_gid)
+        subprocess.run(["cp", "-a", self.primary.data_path(""), self.primary.socket,
+                        self.folder], check=True)
+        owner = os.stat(self.data_path(""))
         for name, line in (("standby.signal", ""), ("postgresql.auto.conf",
                            "primary_conninfo = 'host=/primary user=postgres'\n")):
             with open(self.data_path(name), "a") as f:

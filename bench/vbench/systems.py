@@ -43,7 +43,7 @@ def pgbench(server, database, script, options, clients, seconds, seed):
 def pgbench_transactions(server, database, script, options, count, variables):
     """Runs a script a number of times, by one client; returns a timing."""
     return _pgbench(server, database, script, options,
-                    ["-t", str(count), *(f"-D{name}={value}"
+                    ["-t", str(count), "--random-seed=1", *(f"-D{name}={value}"
                                          for name, value in variables.items())])
 
 

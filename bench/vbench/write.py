@@ -26,7 +26,7 @@ from common import named, word_list  # noqa: E402
 from recall import machine, positive  # noqa: E402
 from server import BenchError, Server  # noqa: E402
 
-PHASES = {"insert": changing.insert, "copy": changing.copy, "update": changing.update,
+PHASES = {"insert": changing.inserts, "copy": changing.copies, "update": changing.updates,
           "vacuum": churn.vacuum, "churn": churn.churn, "halves": churn.halves,
           "standby": standby.standby}
 # Rows of the built index unless --limit-rows says otherwise.
