@@ -11,41 +11,13 @@
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
-
 BENCH=$VECAM_ROOT/bench
-
-# missing_packages: what is not there, by Debian's package names.
-missing_packages()
-{
-	local module
-
-	have gnuplot || echo gnuplot-nox
-	have g++ || echo g++
-	have make || echo make
-	[ -x /usr/sbin/debootstrap ] || echo debootstrap
-	[ -f /usr/include/hnswlib/hnswlib.h ] || echo libhnswlib-dev
-	for module in numpy psycopg2 faiss; do
-		"$PYTHON" -c "import $module" 2> /dev/null || echo "python3-$module"
-	done
-}
-
-install_packages()
-{
-	local missing
-
-	missing=$(missing_packages | tr '\n' ' ')
-	[ -n "$missing" ] || return 0
-	have apt-get || die "please install (Debian's names): $missing"
-	say "installing $missing"
-	# shellcheck disable=SC2086
-	{ apt-get -qq update &&
-		DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
-			--no-install-recommends $missing; } > /dev/null ||
-		die "apt-get could not install: $missing"
-}
+# shellcheck source=bench/packages.sh
+. "$BENCH/packages.sh"
 
 is_root || exec sudo -- "${BASH_SOURCE[0]}" "$@"
 "$VECAM_ROOT/scripts/install-deps.sh" > /dev/null
 have pgbench || die "pgbench is missing (Debian: in the packages postgresql-NN)"
-install_packages
+install_packages gnuplot:gnuplot-nox g++:g++ /usr/include/hnswlib/hnswlib.h:libhnswlib-dev \
+	numpy psycopg2 faiss
 exec "$PYTHON" "$BENCH/vbench" "$@"

@@ -2,12 +2,8 @@
 """bench/run.sh after its packages: arguments and the order of the phases."""
 import argparse
 import datetime
-import fcntl
 import os
-import shutil
-import subprocess
 import sys
-import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -18,12 +14,14 @@ for place in (BENCH, os.path.join(BENCH, "..", "scripts")):
 import psycopg2  # noqa: E402
 
 import builds  # noqa: E402
+import common  # noqa: E402
 import measure  # noqa: E402
 import report  # noqa: E402
 import sets  # noqa: E402
 from builds import PGVECTOR, VECAM  # noqa: E402
+from common import named, numbers, word_list  # noqa: E402
 from recall import machine, positive  # noqa: E402
-from server import ROOT, BenchError, Server  # noqa: E402
+from server import BenchError, Server  # noqa: E402
 from systems import Faiss, Hnswlib, SqlSystem, floors  # noqa: E402
 
 PHASES = ("build", "sweep", "floor", "clients", "cold", "flat", "growth")
@@ -32,25 +30,6 @@ PEERS = ("pgvector", "hnswlib", "faiss")
 MEMORY = {"hnswlib": Hnswlib, "faiss": Faiss}
 QUICK = {"limit_rows": 5000, "limit_queries": 100, "rounds": 2, "seconds": 1,
          "cold_rounds": 2, "cold_queries": 50, "flat_queries": 5, "clients": [1, 2, 4]}
-
-
-def word_list(choices):
-    def parse(text):
-        words = [] if text == "none" else text.split(",")
-        if not set(words) <= set(choices):
-            raise argparse.ArgumentTypeError(f"choose among {', '.join(choices)}")
-        return words
-    return parse
-
-
-def numbers(text):
-    return [positive(word) for word in text.split(",")]
-
-
-def named(text):
-    """NAME or NAME:OPTIONS."""
-    name, _, options = text.partition(":")
-    return name, options
 
 
 def efs(text):
@@ -63,27 +42,10 @@ def recalls(text):
     return [float(word) for word in text.split(",")]
 
 
-def generated(text):
-    rows, dimensions, *clusters = numbers(text)
-    return rows, dimensions, (clusters or [100])[0]
-
-
 def parse_arguments():
     parser = argparse.ArgumentParser(
         prog="bench/run.sh", description="vecam's search bench; see bench/README.md")
-    what = parser.add_argument_group("what is searched")
-    what.add_argument("--set", action="append", dest="sets", metavar="NAME",
-                      help="a set in a data folder; may be repeated (mnist-10k)")
-    what.add_argument("--data", action="append", metavar="DIR",
-                      help="a folder of sets, before bench/data and test/data")
-    what.add_argument("--base", metavar="FILE", help="rows: fvecs, fbin, u8bin, ...")
-    what.add_argument("--query", metavar="FILE", help="the queries of --base")
-    what.add_argument("--generate", action="append", type=generated,
-                      metavar="N,D[,CLUSTERS]", help="a generated set")
-    what.add_argument("--metric", choices=sorted(sets.METRICS))
-    what.add_argument("--limit-rows", type=positive, metavar="N")
-    what.add_argument("--limit-queries", type=positive, metavar="N")
-
+    common.add_set_arguments(parser)
     who = parser.add_argument_group("what searches")
     who.add_argument("--peers", type=word_list(PEERS), default=list(PEERS),
                      metavar="LIST", help="of pgvector, hnswlib, faiss; or none")
@@ -114,41 +76,17 @@ def parse_arguments():
                      help="also the first N rows of the set, for each N")
     how.add_argument("--quick", action="store_true", help="a smoke test")
 
-    where = parser.add_argument_group("where it runs")
-    where.add_argument("--chroot", metavar="DIR",
-                       default=os.environ.get("VECAM_CHROOT", "/tmp/trixie"))
-    where.add_argument("--keep", metavar="DIR",
-                       help="keep the server of each set in DIR, and use it again")
-    where.add_argument("--rebuild", type=word_list(("vecam", *PEERS)), default=[],
-                       metavar="LIST", help="load and build these anew")
-    where.add_argument("--no-build", action="store_true",
-                       help="vecam as it was installed in the kept server")
-    where.add_argument("--shared-buffers", type=positive, metavar="MB",
-                       help="default: a quarter of the memory")
-    where.add_argument("--maintenance-work-mem", type=positive, metavar="MB",
-                       help="default: a third of the memory")
-    where.add_argument("--cpus", metavar="LIST",
-                       help="pin the server and the timed client, as taskset -c")
-    where.add_argument("--build-cpus", metavar="LIST", help="pin loading and building")
-    where.add_argument("--lock", metavar="FILE",
-                       help="hold this lock (flock) during each timing")
-    where.add_argument("--results", metavar="DIR", default=os.path.join(BENCH, "results"))
+    common.add_place_arguments(parser, ("vecam", *PEERS))
     return complete(parser.parse_args(), parser)
 
 
 def complete(args, parser):
     """Defaults that depend on others."""
-    if bool(args.base) != bool(args.query):
-        parser.error("--base and --query go together")
+    common.complete(args, parser)
     if args.quick:
         for name, value in QUICK.items():
             if getattr(args, name) == parser.get_default(name):
                 setattr(args, name, value)
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
-    args.memory = {"shared_buffers": args.shared_buffers or memory // 4,
-                   "maintenance_work_mem": args.maintenance_work_mem or memory // 3}
-    args.own_data = os.path.join(BENCH, "data")
-    args.data = (args.data or []) + [args.own_data, os.path.join(ROOT, "test", "data")]
     args.vecam = args.vecam or [("vecam", "kind=hnsw")]
     args.ef = dict(args.ef)
     if args.growth and "growth" not in args.phases:
@@ -264,7 +202,7 @@ class Run:
         cursor.execute("SELECT version(), vecam_simd()")
         version, simd = cursor.fetchone()
         found = {"postgresql": version.split(" on ")[0], "vecam_simd": simd,
-                 "vecam_library": self.server.vecam_checksum(), **source_version()}
+                 "vecam_library": self.server.vecam_checksum(), **common.source_version()}
         for system in self.systems:
             if system.name in MEMORY:
                 found[system.name] = system.version()
@@ -320,47 +258,18 @@ class Run:
             self.turn)
 
 
-def source_version():
-    """The commit of this tree, if it is one of git's."""
-    def git(*command):
-        done = subprocess.run(["git", "-C", ROOT, *command], text=True, check=False,
-                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        return done.stdout.strip() if done.returncode == 0 else None
-
-    commit = git("rev-parse", "--short", "HEAD")
-    return {"vecam_commit": commit,
-            "vecam_modified": bool(git("status", "--porcelain", "--", "src", "*.sql"))}
-
-
-def lock_folder(folder):
-    """Ends the bench when another one uses the folder."""
-    lock = open(os.path.join(folder, "lock"), "w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise BenchError(f"{folder} is in use by another bench") from None
-    return lock
-
-
 def run_set(source, args):
     name = source.name + (f"-{args.limit_rows}" if args.limit_rows else "")
-    folder = (os.path.join(os.path.abspath(args.keep), name) if args.keep
-              else tempfile.mkdtemp(prefix="vecam-bench.", dir="/tmp"))
-    os.makedirs(folder, exist_ok=True)
-    os.chmod(folder, 0o755)
-    lock = lock_folder(folder)
     start = time.perf_counter()
-    run = Run(source, args, folder)
-    measure.say(f"== {run.data.name}: {run.data.rows:,} x {run.data.dimensions}, "
-                f"{run.data.metric}")
-    try:
-        run.prepare()
-        run.measure()
-    finally:
-        run.server.stop()
-        lock.close()
-        if not args.keep:
-            shutil.rmtree(folder, ignore_errors=True)
+    with common.bench_folder(args.keep, name) as folder:
+        run = Run(source, args, folder)
+        measure.say(f"== {run.data.name}: {run.data.rows:,} x {run.data.dimensions}, "
+                    f"{run.data.metric}")
+        try:
+            run.prepare()
+            run.measure()
+        finally:
+            run.server.stop()
     run.result["minutes"] = (time.perf_counter() - start) / 60
     report.write(run.result, args.results)
 

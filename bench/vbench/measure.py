@@ -28,14 +28,14 @@ def pinned(cpus):
     """Runs a block, and what it starts, on some cpus ("0,2-3"; all if None)."""
     before = os.sched_getaffinity(0)
     if cpus:
-        os.sched_setaffinity(0, _cpu_numbers(cpus))
+        os.sched_setaffinity(0, cpu_numbers(cpus))
     try:
         yield
     finally:
         os.sched_setaffinity(0, before)
 
 
-def _cpu_numbers(text):
+def cpu_numbers(text):
     numbers = set()
     for part in text.split(","):
         first, _, last = part.partition("-")

@@ -12,7 +12,7 @@ from compare import all_ratios, at_recall
 COLOURS = {"vecam": "#d55e00", "pgvector": "#0072b2", "hnswlib": "#009e73",
            "faiss": "#b07aa1"}
 MORE_COLOURS = ("#e69f00", "#56b4e9", "#8c564b", "#7f7f7f")
-TEXT_COLUMNS = ("ratio", "index", "system", "how", "definition")
+TEXT_COLUMNS = ("ratio", "index", "system", "how", "definition", "figure", "wanted", "to")
 TICKS = (0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 1)
 FULL = 0.9995
 POINTS = (7, 5, 9, 13, 11, 6, 4, 8)

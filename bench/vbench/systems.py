@@ -35,14 +35,26 @@ def timing(microseconds, qps):
 
 def pgbench(server, database, script, options, clients, seconds, seed):
     """Runs a script for some seconds; returns a timing."""
+    return _pgbench(server, database, script, options,
+                    ["-c", str(clients), "-j", str(min(clients, 2)), "-T", str(seconds),
+                     f"--random-seed={seed}"])
+
+
+def pgbench_transactions(server, database, script, options, count, variables):
+    """Runs a script a number of times, by one client; returns a timing."""
+    return _pgbench(server, database, script, options,
+                    ["-t", str(count), "--random-seed=1", *(f"-D{name}={value}"
+                                         for name, value in variables.items())])
+
+
+def _pgbench(server, database, script, options, arguments):
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "script.sql")
         with open(path, "w") as f:
             f.write(script)
         done = subprocess.run(
-            ["pgbench", "-n", "-M", "prepared", "-c", str(clients),
-             "-j", str(min(clients, 2)), "-T", str(seconds), "-f", path,
-             f"--random-seed={seed}", "-l", f"--log-prefix={folder}/log",
+            ["pgbench", "-n", "-M", "prepared", *arguments, "-f", path,
+             "-l", f"--log-prefix={folder}/log",
              "-h", server.socket, "-p", str(PORT), "-U", "postgres", database],
             env={**os.environ, "PGOPTIONS": as_options(options)}, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
