@@ -94,6 +94,19 @@ typedef RelFileNode VecamFileLocator;
 #define vecam_file_locator(rel) ((rel)->rd_node)
 #endif
 
+/* Has this transaction made the relation, or its present file? */
+static inline bool
+vecam_is_new_file(Relation rel)
+{
+#if PG_VERSION_NUM >= 160000
+	return rel->rd_createSubid != InvalidSubTransactionId ||
+		rel->rd_newRelfilelocatorSubid != InvalidSubTransactionId;
+#else
+	return rel->rd_createSubid != InvalidSubTransactionId ||
+		rel->rd_newRelfilenodeSubid != InvalidSubTransactionId;
+#endif
+}
+
 /*
  * Pin a page of the main fork if it is in this buffer, as far as the release
  * can tell without a search.  Counts as a hit.

@@ -140,3 +140,14 @@ vecam_row_append(Relation index, const VecamIndex *ix, VecamRow *row)
 	put_row(index, buf, row);
 	UnlockReleaseBuffer(buf);
 }
+
+/*
+ * Rows that the pages of the growing list have room for: about as many as it
+ * has, while pages are filled one after another.
+ */
+int64
+vecam_growing_capacity(Relation index, const VecamIndex *ix)
+{
+	return vecam_list_count_pages(index, VECAM_LIST_GROWING) *
+		VECAM_SLOTS_PER_PAGE(ix->meta.growing_size);
+}
