@@ -127,6 +127,17 @@ vecam_read_recent_buffer(Relation rel, BlockNumber blkno, Buffer buf)
 	return found;
 }
 
+/* A named place where a test can hold a session up, if the server has them. */
+#if PG_VERSION_NUM >= 180000 && defined(USE_INJECTION_POINTS)
+#include "utils/injection_point.h"
+#define vecam_injection_point(name) INJECTION_POINT(name, NULL)
+#elif PG_VERSION_NUM >= 170000 && defined(USE_INJECTION_POINTS)
+#include "utils/injection_point.h"
+#define vecam_injection_point(name) INJECTION_POINT(name)
+#else
+#define vecam_injection_point(name) ((void) 0)
+#endif
+
 /* Ask the CPU to load the cache line of an address. */
 #if defined(__GNUC__)
 #define vecam_prefetch_memory(p) __builtin_prefetch(p)

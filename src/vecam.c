@@ -11,6 +11,7 @@
 #include "compat.h"
 #include "fmgr.h"
 #include "math/kernels.h"
+#include "page/stop.h"
 #include "utils/guc.h"
 #include "vecam.h"
 
@@ -130,6 +131,9 @@ define_settings(void)
 							&vecam_seal_workers, 2, 0, 1024,
 							PGC_SUSET, 0, NULL, NULL, NULL);
 	define_search_settings();
+#ifdef VECAM_DEBUG
+	vecam_stop_init();
+#endif
 	MarkGUCPrefixReserved("vecam");
 }
 

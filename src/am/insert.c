@@ -11,6 +11,7 @@
 #include "am/sealworker.h"
 #include "flat/growing.h"
 #include "flat/seal.h"
+#include "page/stop.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
@@ -111,6 +112,7 @@ vecam_insert(Relation index, Datum *values, bool *isnull, ItemPointer tid,
 									 state->ix->meta.dims);
 	vecam_row_form(&state->row, state->ix, tid, x);
 	vecam_row_append(index, state->ix, &state->row);
+	VECAM_STOP("insert-appended");
 	if (state->ix->meta.kind != VECAM_KIND_FLAT)
 		relieve_growing_list(index, heap, state);
 	MemoryContextSwitchTo(old);

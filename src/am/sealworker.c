@@ -215,7 +215,7 @@ seal_rows(Relation index, double stop_at)
 	if (!vecam_wants_seal(index, ix, vecam_growing_capacity(index, ix),
 						  ix->meta.has_graph ? stop_at : 1))
 		return BATCH_IDLE;
-	sealer = vecam_sealer_begin(index, false);
+	sealer = vecam_sealer_begin(index, VECAM_SEAL_SHARED, false);
 	if (sealer == NULL)
 		return BATCH_BUSY;
 	do

@@ -11,6 +11,7 @@
 #include "miscadmin.h"
 #include "page/pagelist.h"
 #include "page/record.h"
+#include "page/stop.h"
 #include "storage/bufmgr.h"
 #include "utils/rel.h"
 
@@ -136,6 +137,7 @@ vecam_row_append(Relation index, const VecamIndex *ix, VecamRow *row)
 		append_long_row(index, ix, row);
 		return;
 	}
+	VECAM_STOP("insert-formed");
 	buf = vecam_list_lock_room(index, ix, row->list);
 	put_row(index, buf, row);
 	UnlockReleaseBuffer(buf);

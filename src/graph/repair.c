@@ -23,6 +23,7 @@
 #include "miscadmin.h"
 #include "page/pagelist.h"
 #include "page/slots.h"
+#include "page/stop.h"
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"
 
@@ -417,6 +418,7 @@ splice_node(Repair *repair, VecamRef ref)
 	 * lock changes them, while bulkdelete may take TIDs away meanwhile.
 	 */
 	take_offers(repair, copy, own, offers, codes, noffers, nbad);
+	VECAM_STOP("repair-splice");
 
 	vecam_store_pin(graph->store, VecamRefBlock(nl, ref), BUFFER_LOCK_EXCLUSIVE,
 					&pin);
@@ -564,6 +566,7 @@ free_node(Repair *repair, VecamRef ref)
 	Page		page;
 	bool		whole;
 
+	VECAM_STOP("repair-free");
 	vecam_store_pin(graph->store, VecamRefBlock(nl, ref), BUFFER_LOCK_EXCLUSIVE,
 					&pin);
 	node = vecam_node_at(nl, pin.page, VecamRefSlot(nl, ref));
@@ -728,6 +731,7 @@ vecam_graph_repair(VecamGraph *graph, VecamLink *link, MemoryContext scratch,
 													 graph->ix->nodes.per_page)),
 								   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	for_each_node(&repair, BUFFER_LOCK_SHARE, note_state);
+	VECAM_STOP("repair-noted");
 	if (repair.ndead > 0)
 	{
 		for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < repair.nblocks; blkno++)
@@ -737,7 +741,9 @@ vecam_graph_repair(VecamGraph *graph, VecamLink *link, MemoryContext scratch,
 				delay();
 			splice_page(&repair, blkno);
 		}
+		VECAM_STOP("repair-spliced");
 		drop_dead_entries(&repair);
+		VECAM_STOP("repair-entries");
 		refill_entries(&repair);
 	}
 	note_incoming_anew(&repair);

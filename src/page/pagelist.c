@@ -23,6 +23,7 @@
 #include "page/pagelist.h"
 #include "page/record.h"
 #include "page/slots.h"
+#include "page/stop.h"
 #include "storage/bufmgr.h"
 #include "utils/rel.h"
 
@@ -589,5 +590,7 @@ vecam_list_remove_page(Relation index, BlockNumber directory, BlockNumber blkno)
 	}
 	UnlockReleaseBuffer(buf);
 	UnlockReleaseBuffer(dir_buf);
+	if (removed)
+		VECAM_STOP("page-removed");
 	return removed;
 }
