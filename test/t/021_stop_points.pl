@@ -32,7 +32,7 @@ if ($node->safe_psql('postgres', q(LOAD 'vecam'; SELECT current_setting('vecam.s
 $node->safe_psql(
 	'postgres', q(
 CREATE TABLE t (id serial PRIMARY KEY, n int DEFAULT 0, v vector(8));
-CREATE INDEX t_v ON t USING vecam (v) WITH (kind = hnsw, seal_threshold = 100);
+CREATE INDEX t_v ON t USING vecam (v) WITH (kind = hnsw, seal_threshold = 200);
 CREATE FUNCTION fill(n int) RETURNS void LANGUAGE sql AS $$
 	INSERT INTO t (v) SELECT CASE WHEN i % 20 = 0 THEN '[1,2,3,4,5,6,7,8]' ELSE graph_vector(i + nextval('t_id_seq')::int * 7, 8) END
 	FROM generate_series(1, n) i
@@ -55,7 +55,7 @@ my $seal = q(SELECT vecam_seal('t_v'));
 my $vacuum = 'VACUUM t';
 
 # Rows to be sealed and rows to be removed, with a graph and before there is one.
-my $graph = 'SELECT fill(300); SELECT vecam_seal($$t_v$$); SELECT fill(120); DELETE FROM t WHERE id % 5 = 0';
+my $graph = 'SELECT fill(300); SELECT vecam_seal($$t_v$$); SELECT fill(220); DELETE FROM t WHERE id % 5 = 0';
 my $no_graph = 'SELECT fill(380)';
 
 # Where to stop, in what, after what.
