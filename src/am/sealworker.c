@@ -342,7 +342,8 @@ vecam_seal_worker_main(Datum arg)
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	BackgroundWorkerUnblockSignals();
-	BackgroundWorkerInitializeConnectionByOid(request.database, InvalidOid, 0);
+	BackgroundWorkerInitializeConnectionByOid(request.database, InvalidOid,
+											  BGWORKER_BYPASS_ALLOWCONN);
 	fix_settings();
 	if (!take_places(&request))
 		return;
