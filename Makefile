@@ -22,7 +22,8 @@ PROVE_TESTS ?= $(sort $(wildcard test/t/*.pl))
 # -ffp-contract=off: encodings and distances are bit-identical on all machines
 # (src/math/kernels.h), so a compiler must not fuse a multiplication and an
 # addition that the source keeps apart.
-PG_CPPFLAGS = -I$(srcdir)/src
+# make VECAM_DEBUG=1: with the stop points of src/page/stop.h, for tests.
+PG_CPPFLAGS = -I$(srcdir)/src $(if $(VECAM_DEBUG),-DVECAM_DEBUG)
 PG_CFLAGS = -ffp-contract=off -fno-math-errno $(VECAM_CFLAGS)
 
 # No bitcode: code inlined by the JIT would be compiled with other flags.

@@ -41,13 +41,17 @@ finish()
 	[ $FAILED = 0 ] || exit 1
 }
 
-# build_all: WORK/src by gcc (tested), WORK/clang by clang (compiled only).
+# build_all: WORK/src by gcc (tested), WORK/debug with stop points, WORK/clang by
+# clang (compiled only).
 build_all()
 {
 	local start=$SECONDS
 
 	copy_tree "$WORK/src"
 	build "$WORK/src" "$WORK/gcc.log" CC=gcc VECAM_CFLAGS="$WARNINGS"
+	copy_tree "$WORK/debug"
+	build "$WORK/debug" "$WORK/debug.log" CC=gcc VECAM_DEBUG=1 \
+		VECAM_CFLAGS="$WARNINGS"
 	say "build with gcc: no warnings ($((SECONDS - start)) s)"
 	if have clang; then
 		start=$SECONDS
@@ -56,7 +60,17 @@ build_all()
 			VECAM_CFLAGS="$WARNINGS ${CLANG_ONLY//[$'\n\t']/ }"
 		say "build with clang: no warnings ($((SECONDS - start)) s)"
 	fi
-	install_built "$WORK/src" "$WORK/install.log" CC=gcc VECAM_CFLAGS="$WARNINGS"
+	install_tree src
+}
+
+# install_tree src|debug: the extension as that tree has it.
+install_tree()
+{
+	local debug=
+
+	if [ "$1" = debug ]; then debug=1; fi
+	install_built "$WORK/$1" "$WORK/install.log" CC=gcc VECAM_DEBUG=$debug \
+		VECAM_CFLAGS="$WARNINGS"
 }
 
 # limited CMD...: as the server's user, at most for what is left of the time.
@@ -81,7 +95,19 @@ suite_unit()
 }
 suite_regress() { piece ISOLATION= TAP_TESTS=; }
 suite_isolation() { piece REGRESS= TAP_TESTS=; }
-suite_tap() { piece REGRESS= ISOLATION= PROVE_FLAGS=-v; }
+
+# The stop points are in a library of their own, which is there meanwhile.
+suite_tap()
+{
+	local rc=0
+
+	piece REGRESS= ISOLATION= PROVE_FLAGS=-v || return $?
+	install_tree debug
+	piece REGRESS= ISOLATION= PROVE_FLAGS=-v \
+		PROVE_TESTS=test/t/021_stop_points.pl || rc=$?
+	install_tree src
+	return $rc
+}
 
 # Each counter reads a suite's output and prints "PASSED FAILED".
 

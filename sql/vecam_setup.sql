@@ -1,9 +1,11 @@
 -- What the other vecam_* tests use.
 
 -- A plan that a setting rules out costs so much that it would be compiled.
+-- Rows are sealed when the tests say so, not by workers.
 DO $$
 BEGIN
 	EXECUTE format('ALTER DATABASE %I SET jit = off', current_database());
+	EXECUTE format('ALTER DATABASE %I SET vecam.seal_workers = 0', current_database());
 END
 $$;
 

@@ -100,6 +100,19 @@ typedef RelFileNode VecamFileLocator;
 #define vecam_file_locator(rel) ((rel)->rd_node)
 #endif
 
+/* Has this transaction made the relation, or its present file? */
+static inline bool
+vecam_is_new_file(Relation rel)
+{
+#if PG_VERSION_NUM >= 160000
+	return rel->rd_createSubid != InvalidSubTransactionId ||
+		rel->rd_newRelfilelocatorSubid != InvalidSubTransactionId;
+#else
+	return rel->rd_createSubid != InvalidSubTransactionId ||
+		rel->rd_newRelfilenodeSubid != InvalidSubTransactionId;
+#endif
+}
+
 /*
  * Pin a page of the main fork if it is in this buffer, as far as the release
  * can tell without a search.  Counts as a hit.
@@ -119,6 +132,17 @@ vecam_read_recent_buffer(Relation rel, BlockNumber blkno, Buffer buf)
 	}
 	return found;
 }
+
+/* A named place where a test can hold a session up, if the server has them. */
+#if PG_VERSION_NUM >= 180000 && defined(USE_INJECTION_POINTS)
+#include "utils/injection_point.h"
+#define vecam_injection_point(name) INJECTION_POINT(name, NULL)
+#elif PG_VERSION_NUM >= 170000 && defined(USE_INJECTION_POINTS)
+#include "utils/injection_point.h"
+#define vecam_injection_point(name) INJECTION_POINT(name)
+#else
+#define vecam_injection_point(name) ((void) 0)
+#endif
 
 /* Ask the CPU to load the cache line of an address. */
 #if defined(__GNUC__)

@@ -11,6 +11,7 @@
 #include "compat.h"
 #include "fmgr.h"
 #include "math/kernels.h"
+#include "page/stop.h"
 #include "utils/guc.h"
 #include "vecam.h"
 
@@ -21,6 +22,7 @@ PG_MODULE_MAGIC;
 
 int			vecam_scan_mem = 65536;
 int			vecam_build_seed = 1;
+int			vecam_seal_workers = 2;
 
 int			vecam_ef_search = 0;
 double		vecam_recall = 0.98;
@@ -123,7 +125,15 @@ define_settings(void)
 							"Equal data and seed give equal index contents.",
 							&vecam_build_seed, 1, 0, INT_MAX,
 							PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("vecam.seal_workers",
+							"Sets the number of background workers that link inserted rows into graphs.",
+							"0 leaves that to VACUUM, vecam_seal() and inserting sessions.",
+							&vecam_seal_workers, 2, 0, 1024,
+							PGC_SUSET, 0, NULL, NULL, NULL);
 	define_search_settings();
+#ifdef VECAM_DEBUG
+	vecam_stop_init();
+#endif
 	MarkGUCPrefixReserved("vecam");
 }
 

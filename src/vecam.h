@@ -12,6 +12,7 @@
 
 /* vecam.c */
 extern PGDLLIMPORT int vecam_scan_mem;	/* vecam.scan_mem, kilobytes */
+extern PGDLLIMPORT int vecam_seal_workers;	/* vecam.seal_workers, 0: none */
 extern PGDLLIMPORT int vecam_build_seed;	/* vecam.build_seed */
 extern PGDLLIMPORT int vecam_ef_search; /* vecam.ef_search, 0: not set */
 extern PGDLLIMPORT double vecam_recall; /* vecam.recall */

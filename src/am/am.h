@@ -89,7 +89,7 @@ extern bytea *vecam_options(Datum reloptions, bool validate);
 extern VecamOptions vecam_options_of(Relation index);
 extern int	vecam_lookahead(Relation index);
 extern bool vecam_wants_seal(Relation index, const VecamIndex *ix,
-							 int64 growing_rows, int factor);
+							 int64 growing_rows, double factor);
 
 /* plan.c */
 extern void vecam_plan_init(void);

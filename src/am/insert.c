@@ -8,8 +8,10 @@
 #include "postgres.h"
 
 #include "am/am.h"
+#include "am/sealworker.h"
+#include "flat/growing.h"
 #include "flat/seal.h"
-#include "page/pagelist.h"
+#include "page/stop.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
@@ -20,13 +22,13 @@ typedef struct InsertState
 	VecamIndex *ix;
 	VecamRow	row;
 	MemoryContext scratch;		/* reset for every row */
-	BlockNumber last_target;	/* page of the last row */
+	VecamSealDemand *demand;	/* stays from statement to statement */
 } InsertState;
 
-/* Growing rows at which inserters link some, as a multiple of the threshold. */
+/* Growing rows at which inserters help the worker, in multiples of the threshold. */
 #define BACK_PRESSURE 4
 
-/* Rows that an inserter links for one that it adds, when there are so many. */
+/* Rows that an inserter then links for one that it adds. */
 #define SEALED_PER_ROW 2
 
 static InsertState *
@@ -35,7 +37,7 @@ insert_state(Relation index, IndexInfo *info)
 	MemoryContext old = MemoryContextSwitchTo(info->ii_Context);
 	InsertState *state = palloc(sizeof(InsertState));
 
-	state->last_target = InvalidBlockNumber;
+	state->demand = vecam_seal_demand(RelationGetRelid(index));
 	state->opclass = vecam_opclass(index);
 	state->ix = vecam_checked_index(index, state->opclass);
 	vecam_row_init(&state->row, state->ix);
@@ -48,24 +50,44 @@ insert_state(Relation index, IndexInfo *info)
 }
 
 /*
- * The backend has gone on to another page.  If the growing list is much longer
- * than it should be, link twice as many rows as the page takes; unless
- * somebody else is at it.  So the list stays bounded even if nobody vacuums.
+ * The backend has gone on to another page: is the growing list too long?
  */
 static void
-relieve_growing_list(Relation index, InsertState *state)
+measure_growing_list(Relation index, Relation heap, InsertState *state)
 {
-	int			per_page = VECAM_SLOTS_PER_PAGE(state->ix->meta.growing_size);
-	int64		rows = vecam_list_count_pages(index, VECAM_LIST_GROWING) * per_page;
-	VecamSealer *sealer;
+	VecamSealDemand *demand = state->demand;
+	int64		rows = vecam_growing_capacity(index, state->ix);
 
 	vecam_index_reread(index, state->ix);
-	if (!vecam_wants_seal(index, state->ix, rows, BACK_PRESSURE))
+	demand->is_pressing = vecam_wants_seal(index, state->ix, rows,
+										   BACK_PRESSURE);
+	if (vecam_wants_seal(index, state->ix, rows, 1))
+		vecam_start_seal_worker(index, heap, demand);
+}
+
+/*
+ * Keep the growing list bounded although nobody vacuums: a worker is started
+ * when the list is too long, and when it does not keep up, or there is none,
+ * each row inserted has a few others linked; unless somebody is in the way.
+ */
+static void
+relieve_growing_list(Relation index, Relation heap, InsertState *state)
+{
+	VecamSealDemand *demand = state->demand;
+	VecamSealer *sealer;
+
+	if (RelationGetTargetBlock(index) != demand->target)
+	{
+		demand->target = RelationGetTargetBlock(index);
+		measure_growing_list(index, heap, state);
+	}
+	if (!demand->is_pressing)
 		return;
 	sealer = vecam_sealer_begin(index, VECAM_SEAL_SHARED, false);
 	if (sealer == NULL)
 		return;
-	vecam_seal_rows(sealer, SEALED_PER_ROW * per_page, NULL);
+	vecam_seal_rows(sealer, SEALED_PER_ROW, NULL);
+	demand->is_pressing = sealer->sealed > 0;
 	vecam_sealer_end(sealer);
 }
 
@@ -90,12 +112,9 @@ vecam_insert(Relation index, Datum *values, bool *isnull, ItemPointer tid,
 									 state->ix->meta.dims);
 	vecam_row_form(&state->row, state->ix, tid, x);
 	vecam_row_append(index, state->ix, &state->row);
-	if (state->ix->meta.kind != VECAM_KIND_FLAT &&
-		RelationGetTargetBlock(index) != state->last_target)
-	{
-		state->last_target = RelationGetTargetBlock(index);
-		relieve_growing_list(index, state);
-	}
+	VECAM_STOP("insert-appended");
+	if (state->ix->meta.kind != VECAM_KIND_FLAT)
+		relieve_growing_list(index, heap, state);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(state->scratch);
 	return false;

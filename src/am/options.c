@@ -190,7 +190,7 @@ vecam_lookahead(Relation index)
  */
 bool
 vecam_wants_seal(Relation index, const VecamIndex *ix, int64 growing_rows,
-				 int factor)
+				 double factor)
 {
 	VecamOptions options = vecam_options_of(index);
 	int64		threshold = options.seal_threshold > 0 ?

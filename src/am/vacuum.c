@@ -12,6 +12,7 @@
 #include "flat/seal.h"
 #include "page/pagelist.h"
 #include "page/slots.h"
+#include "page/stop.h"
 #include "storage/bufmgr.h"
 #include "storage/indexfsm.h"
 
@@ -30,7 +31,11 @@ vecam_bulkdelete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 
 	/* rows move from the growing list to the graph, so that order */
 	for (VecamList list = 0; list < VECAM_NROWLISTS; list++)
+	{
+		VECAM_STOP("vacuum-list");
 		vecam_list_delete_rows(info, ix, list, stats, callback, callback_state);
+	}
+	VECAM_STOP("vacuum-nodes");
 	vecam_index_reread(info->index, ix);
 	if (ix->meta.has_graph)
 		vecam_nodes_delete_rows(info, ix, stats, callback, callback_state);
@@ -149,11 +154,14 @@ maintain_graph(IndexVacuumInfo *info, VecamIndex *ix,
 		return;
 	if (seal)
 		seal_growing_rows(index);
+	VECAM_STOP("vacuum-cleanup");
 	sealer = vecam_sealer_begin(index, VECAM_SEAL_EXCLUSIVE, true);
 	vecam_sealer_trim_chunks(sealer, vecam_vacuum_delay_point);
+	VECAM_STOP("vacuum-trimmed");
 	if (seal)
 		vecam_seal_rows(sealer, PG_INT64_MAX, vecam_vacuum_delay_point);
 	vecam_sealer_repair(sealer, seal, vecam_vacuum_delay_point);
+	VECAM_STOP("vacuum-repaired");
 	vecam_index_reread(index, ix);
 	for (VecamList list = VECAM_NROWLISTS; list < VECAM_NLISTS; list++)
 		vecam_list_free_empty_pages(info, ix, list, stats);
@@ -183,6 +191,7 @@ vecam_vacuumcleanup(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 		vecam_list_free_empty_pages(info, ix, list, stats);
 	vecam_index_reread(info->index, ix);
 
+	VECAM_STOP("vacuum-survey");
 	stats->num_index_tuples = 0;
 	stats->estimated_count = false;
 	stats->pages_free = 0;

@@ -11,6 +11,7 @@
 #include "miscadmin.h"
 #include "page/pagelist.h"
 #include "page/record.h"
+#include "page/stop.h"
 #include "storage/bufmgr.h"
 #include "utils/rel.h"
 
@@ -136,7 +137,19 @@ vecam_row_append(Relation index, const VecamIndex *ix, VecamRow *row)
 		append_long_row(index, ix, row);
 		return;
 	}
+	VECAM_STOP("insert-formed");
 	buf = vecam_list_lock_room(index, ix, row->list);
 	put_row(index, buf, row);
 	UnlockReleaseBuffer(buf);
+}
+
+/*
+ * Rows that the pages of the growing list have room for: about as many as it
+ * has, while pages are filled one after another.
+ */
+int64
+vecam_growing_capacity(Relation index, const VecamIndex *ix)
+{
+	return vecam_list_count_pages(index, VECAM_LIST_GROWING) *
+		VECAM_SLOTS_PER_PAGE(ix->meta.growing_size);
 }

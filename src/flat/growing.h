@@ -37,6 +37,7 @@ extern void vecam_row_form(VecamRow *row, const VecamIndex *ix,
 						   ItemPointer tid, const float *x);
 extern void vecam_row_append(Relation index, const VecamIndex *ix,
 							 VecamRow *row);
+extern int64 vecam_growing_capacity(Relation index, const VecamIndex *ix);
 
 /* growvacuum.c */
 extern void vecam_list_delete_rows(IndexVacuumInfo *info, const VecamIndex *ix,

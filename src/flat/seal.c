@@ -33,6 +33,7 @@
 #include "graph/tids.h"
 #include "miscadmin.h"
 #include "page/pagelist.h"
+#include "page/stop.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/memutils.h"
@@ -146,6 +147,7 @@ vecam_sealer_begin(Relation index, VecamSealMode mode, bool wait)
 	load_entries(sealer);
 	vecam_link_alloc(&sealer->link, ix);
 	MemoryContextSwitchTo(old);
+	VECAM_STOP("seal-locked");
 	return sealer;
 }
 
@@ -219,7 +221,10 @@ raise_entry_level(VecamSealer *sealer)
 		walk = palloc(sizeof(VecamListWalk));
 		vecam_list_begin(walk, index, &sealer->ix->meta, VECAM_LIST_ENTRIES);
 		while (BlockNumberIsValid(blkno = vecam_list_next(walk)))
+		{
 			thin_out_page(sealer, blkno, sealer->entries.level);
+			VECAM_STOP("entries-thinned");
+		}
 		pfree(walk);
 		update_meta(sealer);
 	}
@@ -309,6 +314,7 @@ join_equal_node(GrowingRow *row)
 		VecamAlso	also = {&pin, retire_slot, row};
 
 		CHECK_FOR_INTERRUPTS();
+		VECAM_STOP("seal-join");
 		if (!pin_row(row, VECAM_INVALID_REF, &pin))
 			return true;
 		result = vecam_node_add_tid(&sealer->graph, &sealer->link, &row->tid,
@@ -334,6 +340,7 @@ write_building_node(GrowingRow *row)
 
 		CHECK_FOR_INTERRUPTS();
 		vecam_link_reserve_slot(&sealer->graph);
+		VECAM_STOP("seal-write");
 		if (!pin_row(row, VECAM_INVALID_REF, &pin))
 			return false;
 		done = vecam_link_write_node(&sealer->link, &sealer->graph,
@@ -361,6 +368,7 @@ publish_node(GrowingRow *row)
 	vecam_link_publish(link, &sealer->graph, &row->tid, &also);
 	vecam_store_unpin(&sealer->store, &pin);
 	sealer->sealed++;
+	VECAM_STOP("seal-published");
 	if (vecam_entries_add(&sealer->entries, sealer->ix, link->ref,
 						  link->generation, link->level, link->point.extra,
 						  link->point.y) && sealer->entries.level == level)
@@ -434,7 +442,9 @@ seal_row(VecamSealer *sealer, BlockNumber blkno, int slot,
 	}
 	else if (!write_building_node(&row))
 		return;
+	VECAM_STOP("seal-written");
 	vecam_link_neighbours(link, &sealer->graph);
+	VECAM_STOP("seal-publish");
 	publish_node(&row);
 }
 
@@ -523,6 +533,7 @@ start_graph(VecamSealer *sealer)
 		sealer->ix->meta.max_norm = 1.25 * largest_norm(sealer);
 	sealer->ix->meta.has_graph = true;
 	update_meta(sealer);
+	VECAM_STOP("graph-started");
 	ereport(LOG,
 			(errmsg("vecam index \"%s\" starts its graph",
 					RelationGetRelationName(sealer->index))));
@@ -562,6 +573,7 @@ vecam_seal_rows(VecamSealer *sealer, int64 max_rows, void (*delay) (void))
 			continue;
 		follow_entries(sealer);
 		seal_page(sealer, blkno, target);
+		VECAM_STOP("seal-page-done");
 		if (vecam_list_remove_page(index, walk->directory, blkno))
 			vecam_record_free_page(index, blkno);
 		UnlockPage(index, blkno, ExclusiveLock);

@@ -11,6 +11,7 @@
 #include "graph/tids.h"
 #include "page/pagelist.h"
 #include "page/slots.h"
+#include "page/stop.h"
 #include "storage/bufmgr.h"
 
 /* What one bulkdelete works with. */
@@ -139,6 +140,7 @@ vecam_nodes_delete_rows(IndexVacuumInfo *info, VecamIndex *ix,
 		vecam_store_unpin(&state.store, &pin);
 	}
 
+	VECAM_STOP("vacuum-chunks");
 	vecam_index_reread(info->index, ix);
 	vecam_list_begin(walk, info->index, &ix->meta, VECAM_LIST_OVERFLOW);
 	while (BlockNumberIsValid(blkno = vecam_list_next(walk)))

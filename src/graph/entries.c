@@ -18,6 +18,7 @@
 #include "graph/graph.h"
 #include "page/pagelist.h"
 #include "page/slots.h"
+#include "page/stop.h"
 #include "port/pg_bitutils.h"
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"
@@ -291,5 +292,6 @@ vecam_entries_store_last(VecamEntrySet *set, Relation index,
 	vecam_record_finish(record);
 	UnlockReleaseBuffer(buf);
 	pfree(slot);
+	VECAM_STOP("entry-stored");
 	vecam_meta_count_entry_change(index);
 }

@@ -25,6 +25,7 @@
 #include "miscadmin.h"
 #include "page/pagelist.h"
 #include "page/slots.h"
+#include "page/stop.h"
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"
 
@@ -395,6 +396,7 @@ link_back(VecamLink *link, VecamGraph *graph, const VecamHit *hit, bool force)
 
 	if (hit->ref == link->ref)
 		return false;			/* the node that is being linked anew */
+	VECAM_STOP("link-back");
 	vecam_store_pin(graph->store, VecamRefBlock(nl, hit->ref),
 					BUFFER_LOCK_EXCLUSIVE, &pin);
 	node = vecam_node_of_pin(graph, &pin, slot);

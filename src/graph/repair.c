@@ -28,6 +28,7 @@
 #include "miscadmin.h"
 #include "page/pagelist.h"
 #include "page/slots.h"
+#include "page/stop.h"
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"
 
@@ -473,6 +474,7 @@ splice_node(Repair *repair, VecamRef ref)
 	 * lock changes them, while bulkdelete may take TIDs away meanwhile.
 	 */
 	take_offers(repair, copy, own, list, codes, nbad);
+	VECAM_STOP("repair-splice");
 
 	vecam_store_pin(graph->store, VecamRefBlock(nl, ref), BUFFER_LOCK_EXCLUSIVE,
 					&pin);
@@ -621,6 +623,7 @@ free_node(Repair *repair, VecamRef ref)
 	Page		page;
 	bool		whole;
 
+	VECAM_STOP("repair-free");
 	vecam_store_pin(graph->store, VecamRefBlock(nl, ref), BUFFER_LOCK_EXCLUSIVE,
 					&pin);
 	node = vecam_node_at(nl, pin.page, VecamRefSlot(nl, ref));
@@ -786,6 +789,7 @@ vecam_graph_repair(VecamGraph *graph, VecamLink *link, MemoryContext scratch,
 													 graph->ix->nodes.per_page)),
 								   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	for_each_node(&repair, BUFFER_LOCK_SHARE, note_state);
+	VECAM_STOP("repair-noted");
 	splice = repair.ndead * LIVE_PER_DEAD > stats->live;
 	if (splice)
 	{
@@ -796,7 +800,9 @@ vecam_graph_repair(VecamGraph *graph, VecamLink *link, MemoryContext scratch,
 				delay();
 			splice_page(&repair, blkno);
 		}
+		VECAM_STOP("repair-spliced");
 		drop_dead_entries(&repair);
+		VECAM_STOP("repair-entries");
 		refill_entries(&repair);
 	}
 	note_incoming_anew(&repair);

@@ -15,32 +15,40 @@
 /* Candidates of the free space map tried before the list gets a new page. */
 #define FSM_TRIES 8
 
-/*
- * Lock the page if it belongs to the list and has room, else InvalidBuffer.
- * With `wait` false a page that somebody has locked counts as full: concurrent
- * inserters so spread over pages.
- */
-static Buffer
-try_page(Relation index, const VecamIndex *ix, VecamList list,
-		 BlockNumber blkno, bool wait)
+typedef enum PageTry
 {
-	Buffer		buf = ReadBuffer(index, blkno);
+	PAGE_LOCKED,				/* exclusively, and it has room */
+	PAGE_BUSY,					/* somebody has it locked */
+	PAGE_USELESS				/* of another list, or full */
+} PageTry;
+
+/*
+ * Lock the page if it belongs to the list and has room.  With `wait` false not
+ * if somebody has it locked: concurrent inserters so spread over pages.
+ */
+static PageTry
+try_page(Relation index, const VecamIndex *ix, VecamList list,
+		 BlockNumber blkno, bool wait, Buffer *buf)
+{
 	VecamSlotPage *slots;
 
+	*buf = ReadBuffer(index, blkno);
 	if (wait)
-		LockBuffer(buf, BUFFER_LOCK_EXCLUSIVE);
-	else if (!ConditionalLockBuffer(buf))
+		LockBuffer(*buf, BUFFER_LOCK_EXCLUSIVE);
+	else if (!ConditionalLockBuffer(*buf))
 	{
-		ReleaseBuffer(buf);
-		return InvalidBuffer;
+		ReleaseBuffer(*buf);
+		*buf = InvalidBuffer;
+		return PAGE_BUSY;
 	}
 
-	slots = vecam_slots_of_buffer(index, buf, ix, list);
+	slots = vecam_slots_of_buffer(index, *buf, ix, list);
 	if (slots && vecam_slots_find_free(slots) >= 0)
-		return buf;
+		return PAGE_LOCKED;
 
-	UnlockReleaseBuffer(buf);
-	return InvalidBuffer;
+	UnlockReleaseBuffer(*buf);
+	*buf = InvalidBuffer;
+	return PAGE_USELESS;
 }
 
 /*
@@ -54,12 +62,15 @@ try_free_space(Relation index, const VecamIndex *ix)
 	{
 		BlockNumber blkno = vecam_find_space(index, ix->meta.growing_size);
 		Buffer		buf;
+		PageTry		result;
 
 		if (!BlockNumberIsValid(blkno))
 			break;
-		buf = try_page(index, ix, VECAM_LIST_GROWING, blkno, true);
-		if (BufferIsValid(buf))
+		result = try_page(index, ix, VECAM_LIST_GROWING, blkno, false, &buf);
+		if (result == PAGE_LOCKED)
 			return buf;
+		if (result == PAGE_BUSY)
+			break;
 
 		buf = vecam_claim_free_page(index, blkno);
 		if (BufferIsValid(buf))
@@ -81,9 +92,9 @@ try_newest_pages(Relation index, const VecamIndex *ix, VecamList list)
 
 	for (int i = 0; i < n; i++)
 	{
-		Buffer		buf = try_page(index, ix, list, blocks[i], false);
+		Buffer		buf;
 
-		if (BufferIsValid(buf))
+		if (try_page(index, ix, list, blocks[i], false, &buf) == PAGE_LOCKED)
 			return buf;
 	}
 	return InvalidBuffer;
@@ -92,20 +103,30 @@ try_newest_pages(Relation index, const VecamIndex *ix, VecamList list)
 /*
  * Return a page of the list with room for a row, exclusively locked.  The
  * caller holds no content lock but of unlinked pages.
+ *
+ * A backend goes on with the page of its last row while it has that for itself.
+ * If somebody else is on it, it goes elsewhere, where it stays: so inserters
+ * that go on for a while have a page each.  Only if the newest pages are all in
+ * use it waits for its own: a new page for each coincidence, of readers too,
+ * would leave many that are hardly filled.
  */
 Buffer
 vecam_list_lock_room(Relation index, const VecamIndex *ix, VecamList list)
 {
 	Buffer		buf = InvalidBuffer;
 	bool		growing = (list == VECAM_LIST_GROWING);
-	BlockNumber target = RelationGetTargetBlock(index);
+	BlockNumber target = growing ? RelationGetTargetBlock(index) :
+		InvalidBlockNumber;
+	PageTry		result = PAGE_USELESS;
 
-	if (growing && BlockNumberIsValid(target))
-		buf = try_page(index, ix, list, target, true);
-	if (!BufferIsValid(buf) && growing)
+	if (BlockNumberIsValid(target))
+		result = try_page(index, ix, list, target, false, &buf);
+	if (result == PAGE_USELESS && growing)
 		buf = try_free_space(index, ix);
 	if (!BufferIsValid(buf))
 		buf = try_newest_pages(index, ix, list);
+	if (!BufferIsValid(buf) && result == PAGE_BUSY)
+		(void) try_page(index, ix, list, target, true, &buf);
 	if (!BufferIsValid(buf))
 		buf = vecam_list_add_page(index, list, vecam_slot_size(ix, list));
 	if (growing)

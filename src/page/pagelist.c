@@ -23,6 +23,7 @@
 #include "page/pagelist.h"
 #include "page/record.h"
 #include "page/slots.h"
+#include "page/stop.h"
 #include "storage/bufmgr.h"
 #include "utils/rel.h"
 
@@ -518,31 +519,33 @@ vecam_list_newest_pages(Relation index, VecamList list, BlockNumber *blocks)
 }
 
 /*
- * About how many pages the list has: those of the directory page that takes
- * additions, and full directory pages before it.
+ * How many pages the list has.  Reads its directory pages, one for some 2,000.
  */
 int64
 vecam_list_count_pages(Relation index, VecamList list)
 {
 	VecamMetaPageData meta;
-	VecamDirectoryPage *dir;
-	Buffer		buf;
-	int64		n;
+	BlockNumber blkno;
+	int64		n = 0;
 
 	vecam_meta_read(index, &meta);
-	if (!BlockNumberIsValid(meta.lists[list].target))
-		return 0;
-
-	buf = read_directory(index, meta.lists[list].target, list,
-						 BUFFER_LOCK_SHARE);
-	dir = VecamPageGetDirectory(BufferGetPage(buf));
-	n = (int64) dir->ordinal * VECAM_DIRECTORY_CAPACITY;
-	for (int i = 0; i < dir->nblocks; i++)
+	blkno = meta.lists[list].head;
+	for (uint32 ordinal = 0; BlockNumberIsValid(blkno); ordinal++)
 	{
-		if (BlockNumberIsValid(dir->blocks[i]))
-			n++;
+		Buffer		buf = read_directory(index, blkno, list,
+										 BUFFER_LOCK_SHARE);
+		Page		page = BufferGetPage(buf);
+		VecamDirectoryPage *dir = VecamPageGetDirectory(page);
+
+		if (dir->ordinal != ordinal)
+			vecam_corrupt(index, blkno, "directory page %u, not %u",
+						  dir->ordinal, ordinal);
+		for (int i = 0; i < dir->nblocks; i++)
+			n += BlockNumberIsValid(dir->blocks[i]);
+		blkno = VecamPageGetOpaque(page)->next;
+		UnlockReleaseBuffer(buf);
+		CHECK_FOR_INTERRUPTS();
 	}
-	UnlockReleaseBuffer(buf);
 	return n;
 }
 
@@ -587,5 +590,7 @@ vecam_list_remove_page(Relation index, BlockNumber directory, BlockNumber blkno)
 	}
 	UnlockReleaseBuffer(buf);
 	UnlockReleaseBuffer(dir_buf);
+	if (removed)
+		VECAM_STOP("page-removed");
 	return removed;
 }
