@@ -81,6 +81,17 @@ vecam_extend_init_fork(Relation index)
 #endif
 }
 
+/* Lock a tuple if that is free. */
+static inline bool
+vecam_conditional_lock_tuple(Relation rel, ItemPointer tid, LOCKMODE mode)
+{
+#if PG_VERSION_NUM >= 180000
+	return ConditionalLockTuple(rel, tid, mode, false);
+#else
+	return ConditionalLockTuple(rel, tid, mode);
+#endif
+}
+
 static inline void
 vecam_vacuum_delay_point(void)
 {

@@ -32,8 +32,8 @@
 #include "compat.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "page/claim.h"
 #include "storage/bufmgr.h"
-#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -181,7 +181,8 @@ check_in_place(VecamCheck *check, bool recovery, bool heapallindexed)
 
 	vecam_admin_become_owner(&user, check->table);
 	if (!recovery)
-		LockPage(check->index, VECAM_META_BLKNO, ExclusiveLock);
+		(void) vecam_claim_block(check->index, VECAM_META_BLKNO, ExclusiveLock,
+								 true);
 
 	/*
 	 * All rows that the snapshot sees were in the index before its first page
@@ -195,7 +196,7 @@ check_in_place(VecamCheck *check, bool recovery, bool heapallindexed)
 		UnregisterSnapshot(snapshot);
 
 	if (!recovery)
-		UnlockPage(check->index, VECAM_META_BLKNO, ExclusiveLock);
+		vecam_release_block(check->index, VECAM_META_BLKNO, ExclusiveLock);
 	vecam_admin_restore_user(&user);
 }
 

@@ -13,8 +13,7 @@
  * stays is two locks that none but other workers look at:
  *
  *	 - a tuple lock of the index, of a tuple that no relation can have: one
- *	   worker per index.  Not a page lock: before release 17 no other lock
- *	   might be taken while a page lock is held;
+ *	   worker per index;
  *	 - a lock of a shared object that does not exist, numbered 1 to
  *	   vecam.seal_workers: so many workers in the cluster.
  *

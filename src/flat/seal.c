@@ -32,10 +32,10 @@
 #include "flat/seal.h"
 #include "graph/tids.h"
 #include "miscadmin.h"
+#include "page/claim.h"
 #include "page/pagelist.h"
 #include "page/stop.h"
 #include "storage/bufmgr.h"
-#include "storage/lmgr.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
@@ -61,14 +61,17 @@ seal_lock_mode(VecamSealMode mode)
 	return mode == VECAM_SEAL_EXCLUSIVE ? ExclusiveLock : ShareLock;
 }
 
+/*
+ * The seal lock is that of the meta page's block; sealers claim the growing
+ * pages whose rows they move by theirs.  Since a claim goes with its process, a
+ * row with a node noted on a page that nobody had claimed was left by a crash
+ * or an error.
+ */
 static bool
 take_seal_lock(Relation index, VecamSealMode mode, bool wait)
 {
-	if (!wait)
-		return ConditionalLockPage(index, VECAM_META_BLKNO,
-								   seal_lock_mode(mode));
-	LockPage(index, VECAM_META_BLKNO, seal_lock_mode(mode));
-	return true;
+	return vecam_claim_block(index, VECAM_META_BLKNO, seal_lock_mode(mode),
+							 wait);
 }
 
 /*
@@ -89,7 +92,7 @@ lock_graph(Relation index, VecamSealMode *mode, bool wait)
 		return ix;
 
 	pfree(ix);
-	UnlockPage(index, VECAM_META_BLKNO, ShareLock);
+	vecam_release_block(index, VECAM_META_BLKNO, ShareLock);
 	*mode = VECAM_SEAL_EXCLUSIVE;
 	return take_seal_lock(index, *mode, wait) ? vecam_index_open(index) : NULL;
 }
@@ -213,7 +216,7 @@ raise_entry_level(VecamSealer *sealer)
 	VecamListWalk *walk;
 	BlockNumber blkno;
 
-	if (!ConditionalLockPage(index, VECAM_META_BLKNO, ExclusiveLock))
+	if (!vecam_claim_block(index, VECAM_META_BLKNO, ExclusiveLock, false))
 		return;
 	vecam_index_reread(index, sealer->ix);
 	if (sealer->entries.level > sealer->ix->meta.entry_level)
@@ -228,7 +231,7 @@ raise_entry_level(VecamSealer *sealer)
 		pfree(walk);
 		update_meta(sealer);
 	}
-	UnlockPage(index, VECAM_META_BLKNO, ExclusiveLock);
+	vecam_release_block(index, VECAM_META_BLKNO, ExclusiveLock);
 }
 
 /*
@@ -243,7 +246,7 @@ vecam_sealer_end(VecamSealer *sealer)
 	if (sealer->entries.level > sealer->ix->meta.entry_level)
 		raise_entry_level(sealer);
 	MemoryContextDelete(sealer->context);
-	UnlockPage(index, VECAM_META_BLKNO, lockmode);
+	vecam_release_block(index, VECAM_META_BLKNO, lockmode);
 }
 
 /* A row of the growing list that is being moved. */
@@ -448,20 +451,6 @@ seal_row(VecamSealer *sealer, BlockNumber blkno, int slot,
 	publish_node(&row);
 }
 
-/*
- * Have the page for this sealer alone, as rows of it are going to be moved;
- * false if another one has it and the sealer does not wait.  A row with a node
- * noted on a page that nobody had was left by a crash or an error.
- */
-static bool
-claim_page(VecamSealer *sealer, BlockNumber blkno)
-{
-	if (!sealer->wait)
-		return ConditionalLockPage(sealer->index, blkno, ExclusiveLock);
-	LockPage(sealer->index, blkno, ExclusiveLock);
-	return true;
-}
-
 /* Move the rows of one page, which is claimed, up to max_rows in all. */
 static void
 seal_page(VecamSealer *sealer, BlockNumber blkno, int64 max_rows)
@@ -569,14 +558,14 @@ vecam_seal_rows(VecamSealer *sealer, int64 max_rows, void (*delay) (void))
 	{
 		if (delay)
 			delay();
-		if (!claim_page(sealer, blkno))
+		if (!vecam_claim_block(index, blkno, ExclusiveLock, sealer->wait))
 			continue;
 		follow_entries(sealer);
 		seal_page(sealer, blkno, target);
 		VECAM_STOP("seal-page-done");
 		if (vecam_list_remove_page(index, walk->directory, blkno))
 			vecam_record_free_page(index, blkno);
-		UnlockPage(index, blkno, ExclusiveLock);
+		vecam_release_block(index, blkno, ExclusiveLock);
 	}
 	pfree(walk);
 }

@@ -39,9 +39,8 @@ is_closed(const LOCKTAG *tag)
 }
 
 /*
- * Wait while a transaction has locked the point.  By looking again and again:
- * a session that holds the seal lock, a page lock, may wait for no other lock
- * before release 17.
+ * Wait while a transaction has locked the point.  By looking again and again,
+ * so that the lock tables look as they would without the stop.
  */
 void
 vecam_stop(const char *name)
