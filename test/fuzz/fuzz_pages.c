@@ -109,7 +109,8 @@ insert_rows(int first, int n)
 static void
 seal(void *arg)
 {
-	VecamSealer *sealer = vecam_sealer_begin(server_relation(base->dims), true);
+	VecamSealer *sealer = vecam_sealer_begin(server_relation(base->dims),
+											 VECAM_SEAL_SHARED, true);
 
 	vecam_seal_rows(sealer, *(int64 *) arg, NULL);
 	vecam_sealer_end(sealer);
@@ -213,7 +214,12 @@ make_base(Base *new)
 
 	base = new;
 	server_set_pages(NULL, 0);
-	if (!server_try(write_meta, NULL) || !server_try(insert_base_rows, NULL) ||
+	if (!server_try(write_meta, NULL))
+		server_finding("meta page: %s", server_message);
+
+	/* a build does not log its pages one by one */
+	server_set_pages(copy, server_get_pages(copy));
+	if (!server_try(insert_base_rows, NULL) ||
 		(base->kind == VECAM_KIND_HNSW && !server_try(seal, &most)) ||
 		!server_try(search, &strict))
 		server_finding("index of %d dimensions: %s", new->dims, server_message);

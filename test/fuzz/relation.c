@@ -3,14 +3,16 @@
  * relation.c
  *	  One relation, its pages, locks and "log".
  *
- * Its buffers are those of a temporary relation, each a piece of malloc: buffer
- * -1 - n holds block n.
+ * Its buffers are numbered as those of a temporary relation, each a piece of
+ * malloc: buffer -1 - n holds block n.
  *
  *-------------------------------------------------------------------------
  */
 #include "server.h"
 
 #include "access/generic_xlog.h"
+#include "access/xlog.h"
+#include "access/xloginsert.h"
 #include "catalog/pg_class.h"
 #include "commands/vacuum.h"
 #include "executor/instrument.h"
@@ -31,6 +33,8 @@ BufferDescPadded *BufferDescriptors = NULL;
 static Block blocks[SERVER_MAX_BLOCKS];
 Block	   *LocalBufferBlockPointers = blocks;
 BufferUsage pgBufferUsage;
+int			wal_level = WAL_LEVEL_REPLICA;
+volatile uint32 CritSectionCount = 0;
 
 typedef struct BufferState
 {
@@ -42,6 +46,12 @@ typedef struct BufferState
 
 static BufferState states[SERVER_MAX_BLOCKS];
 static BlockNumber nblocks;
+
+/* What replay has made of the log, and the blocks of the record that is written. */
+static PGAlignedBlock replayed[SERVER_MAX_BLOCKS];
+static BlockNumber logged[MAX_GENERIC_XLOG_PAGES];
+static int	nlogged;
+
 static bool seal_lock;
 
 static SMgrRelationData smgr;
@@ -61,7 +71,7 @@ server_relation(int dims)
 	TupleDescAttr(tupdesc, 0)->atttypmod = dims;
 	tupdesc->natts = 1;
 	strcpy(NameStr(form.relname), "fuzzed");
-	form.relpersistence = RELPERSISTENCE_TEMP;
+	form.relpersistence = RELPERSISTENCE_PERMANENT;
 	relation.rd_rel = &form;
 	relation.rd_att = tupdesc;
 	relation.rd_id = 1;
@@ -77,6 +87,7 @@ add_block(void)
 		posix_memalign(&blocks[nblocks], MAXIMUM_ALIGNOF, BLCKSZ) != 0)
 		abort();
 	memset(blocks[nblocks], 0, BLCKSZ);
+	memset(replayed[nblocks].data, 0, BLCKSZ);
 	memset(&states[nblocks], 0, sizeof(BufferState));
 	nblocks++;
 }
@@ -91,6 +102,7 @@ server_set_pages(const PGAlignedBlock *pages, BlockNumber npages)
 	{
 		add_block();
 		memcpy(blocks[i], pages[i].data, BLCKSZ);
+		memcpy(replayed[i].data, pages[i].data, BLCKSZ);
 	}
 }
 
@@ -311,56 +323,62 @@ IndexFreeSpaceMapVacuum(Relation rel)
 {
 }
 
-struct GenericXLogState
+/*
+ * The log's writer is under test, too: what replay makes of a record, on pages
+ * of its own, must be the pages.
+ */
+void
+XLogBeginInsert(void)
 {
-	int			npages;
-	Buffer		buffers[MAX_GENERIC_XLOG_PAGES];
-	PGAlignedBlock images[MAX_GENERIC_XLOG_PAGES];
-};
-
-GenericXLogState *
-GenericXLogStart(Relation rel)
-{
-	GenericXLogState *state = palloc(sizeof(GenericXLogState));
-
-	state->npages = 0;
-	return state;
+	nlogged = 0;
 }
 
-Page
-GenericXLogRegisterBuffer(GenericXLogState *state, Buffer buf, int flags)
+void
+XLogRegisterBuffer(uint8 block_id, Buffer buf, uint8 flags)
 {
-	int			i = 0;
-
 	if (!state_of(buf)->exclusive)
 		server_finding("block %d is changed without a lock", -1 - buf);
-	while (i < state->npages && state->buffers[i] != buf)
-		i++;
-	if (i == MAX_GENERIC_XLOG_PAGES)
-		server_finding("a record of more than %d pages", i);
-	if (i == state->npages)
-	{
-		state->buffers[state->npages++] = buf;
-		memcpy(state->images[i].data, BufferGetPage(buf), BLCKSZ);
-	}
-	return (Page) state->images[i].data;
+	if (block_id != nlogged || nlogged == lengthof(logged))
+		server_finding("block %u of a record", block_id);
+	logged[nlogged++] = -1 - buf;
+	if (flags & REGBUF_FORCE_IMAGE)
+		memcpy(replayed[-1 - buf].data, BufferGetPage(buf), BLCKSZ);
 }
 
-/* What lies between pd_lower and pd_upper is zero after a record. */
-XLogRecPtr
-GenericXLogFinish(GenericXLogState *state)
+/* Fragments: offset, length, bytes. */
+void
+XLogRegisterBufData(uint8 block_id, char *data, int len)
 {
-	for (int i = 0; i < state->npages; i++)
-	{
-		char	   *image = state->images[i].data;
-		PageHeader	header = (PageHeader) image;
+	char	   *page = replayed[logged[block_id]].data;
+	char	   *end = data + len;
 
-		if (header->pd_lower < header->pd_upper && header->pd_upper <= BLCKSZ)
-			memset(image + header->pd_lower, 0,
-				   header->pd_upper - header->pd_lower);
-		memcpy(BufferGetPage(state->buffers[i]), image, BLCKSZ);
+	while (data < end)
+	{
+		OffsetNumber at[2];
+
+		memcpy(at, data, sizeof(at));
+		data += sizeof(at);
+		if (at[0] + at[1] > BLCKSZ || at[1] > end - data)
+			server_finding("fragment of %u bytes at %u", at[1], at[0]);
+		memcpy(page + at[0], data, at[1]);
+		data += at[1];
 	}
-	pfree(state);
+}
+
+XLogRecPtr
+XLogInsert(RmgrId rmid, uint8 info)
+{
+	for (int i = 0; i < nlogged; i++)
+	{
+		char	   *page = replayed[logged[i]].data;
+		PageHeader	header = (PageHeader) page;
+
+		memset(page + header->pd_lower, 0, header->pd_upper - header->pd_lower);
+		if (memcmp(page + sizeof(PageXLogRecPtr),
+				   (char *) blocks[logged[i]] + sizeof(PageXLogRecPtr),
+				   BLCKSZ - sizeof(PageXLogRecPtr)) != 0)
+			server_finding("replay makes another page of block %u", logged[i]);
+	}
 	return InvalidXLogRecPtr;
 }
 

@@ -85,6 +85,9 @@ for my $round (1 .. $rounds)
 	works('DROP INDEX CONCURRENTLY t_new', "round $round: DROP INDEX CONCURRENTLY");
 }
 
+# VACUUM and vecam_seal have an end although rows keep coming.
+works("SET statement_timeout = '180s'; $_", "$_ ends") for 'VACUUM t', "SELECT vecam_seal('t_l2')";
+
 # Cancelled in a phase: a session that holds a lock or a snapshot keeps the build
 # in it; the build itself is short, and is caught while it goes on.
 my %keeps = (
