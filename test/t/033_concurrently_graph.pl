@@ -124,7 +124,7 @@ my $invalid = 0;
 
 for (1 .. 4 * $rounds)
 {
-	my ($ret, $out, $err) = $node->psql('postgres', 'SET statement_timeout = ' . int(5 + rand(400)) . "; $create");
+	my ($ret, $out, $err) = $node->psql('postgres', 'SET statement_timeout = ' . int(5 + rand(3000)) . "; $create");
 
 	like($err, qr/^$|canceling statement/, 'built or cancelled');
 	$invalid += $node->safe_psql('postgres', q(SELECT count(*) FROM pg_index WHERE NOT indisvalid));
@@ -132,7 +132,7 @@ for (1 .. 4 * $rounds)
 }
 note("$invalid invalid indexes");
 
-kill 'INT', $_->{run}->{KIDS}[0]{PID} for @loads;
+kill 'TERM', $_->{run}->{KIDS}[0]{PID} for @loads;
 for my $load (@loads)
 {
 	my $out = end_load($load);
