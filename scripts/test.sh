@@ -21,7 +21,8 @@ WARNINGS="-Wall -Wextra -Werror -Wno-unused-parameter"
 CLANG_ONLY="-Wno-unknown-warning-option -Wno-ignored-attributes
 	-Wno-ignored-optimization-argument
 	-Wno-unused-command-line-argument"
-TIME_LIMIT=1500					# seconds, of all suites together
+TIME_LIMIT=${VECAM_TIME_LIMIT:-1500}	# seconds, of all suites together
+SANITIZE=${VECAM_SANITIZE:-}	# flags of the build that is tested
 PORT=5439
 
 PASSED=0
@@ -48,10 +49,11 @@ build_all()
 	local start=$SECONDS
 
 	copy_tree "$WORK/src"
-	build "$WORK/src" "$WORK/gcc.log" CC=gcc VECAM_CFLAGS="$WARNINGS"
+	build "$WORK/src" "$WORK/gcc.log" CC=gcc VECAM_CFLAGS="$WARNINGS $SANITIZE" \
+		SHLIB_LINK="$SANITIZE"
 	copy_tree "$WORK/debug"
 	build "$WORK/debug" "$WORK/debug.log" CC=gcc VECAM_DEBUG=1 \
-		VECAM_CFLAGS="$WARNINGS"
+		VECAM_CFLAGS="$WARNINGS $SANITIZE" SHLIB_LINK="$SANITIZE"
 	say "build with gcc: no warnings ($((SECONDS - start)) s)"
 	if have clang; then
 		start=$SECONDS
@@ -70,7 +72,7 @@ install_tree()
 
 	if [ "$1" = debug ]; then debug=1; fi
 	install_built "$WORK/$1" "$WORK/install.log" CC=gcc VECAM_DEBUG=$debug \
-		VECAM_CFLAGS="$WARNINGS"
+		VECAM_CFLAGS="$WARNINGS $SANITIZE" SHLIB_LINK="$SANITIZE"
 }
 
 # limited CMD...: as the server's user, at most for what is left of the time.

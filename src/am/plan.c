@@ -28,10 +28,14 @@
 
 static ExecutorStart_hook_type previous_start = NULL;
 
+/*
+ * The locks of a kept plan are those of its tables, so the index is locked here,
+ * until the end of the transaction, as the executor would do next.
+ */
 static bool
 is_vecam_index(Oid relid)
 {
-	Relation	index = index_open(relid, NoLock);
+	Relation	index = index_open(relid, AccessShareLock);
 	bool		result = index->rd_indam->ambuild == vecam_build;
 
 	index_close(index, NoLock);

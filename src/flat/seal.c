@@ -537,9 +537,39 @@ follow_entries(VecamSealer *sealer)
 		load_entries(sealer);
 }
 
+/* The end of the growing list as it is now: directory page and entry. */
+typedef struct ListEnd
+{
+	uint32		ordinal;
+	int			position;
+} ListEnd;
+
+static ListEnd
+find_list_end(Relation index, const VecamMetaPageData *meta)
+{
+	VecamListWalk *walk = palloc(sizeof(VecamListWalk));
+	ListEnd		end;
+
+	vecam_list_begin(walk, index, meta, VECAM_LIST_GROWING);
+	while (BlockNumberIsValid(vecam_list_next(walk)))
+		CHECK_FOR_INTERRUPTS();
+	end.ordinal = walk->ordinal;
+	end.position = walk->position;
+	pfree(walk);
+	return end;
+}
+
+static bool
+is_behind(const VecamListWalk *walk, ListEnd end)
+{
+	return walk->ordinal > end.ordinal ||
+		(walk->ordinal == end.ordinal && walk->position > end.position);
+}
+
 /*
  * Move up to max_rows rows of the growing list into the graph; delay, if not
- * NULL, is called for every page.  sealer->sealed counts.
+ * NULL, is called for every page.  sealer->sealed counts.  Pages that join the
+ * list meanwhile are left alone: inserters can be faster.
  */
 void
 vecam_seal_rows(VecamSealer *sealer, int64 max_rows, void (*delay) (void))
@@ -549,12 +579,15 @@ vecam_seal_rows(VecamSealer *sealer, int64 max_rows, void (*delay) (void))
 	int64		target = max_rows > PG_INT64_MAX - sealer->sealed ?
 		PG_INT64_MAX : sealer->sealed + max_rows;
 	BlockNumber blkno;
+	ListEnd		end;
 
 	if (!sealer->ix->meta.has_graph)
 		start_graph(sealer);
+	end = find_list_end(index, &sealer->ix->meta);
 	vecam_list_begin(walk, index, &sealer->ix->meta, VECAM_LIST_GROWING);
 	while (sealer->sealed < target &&
-		   BlockNumberIsValid(blkno = vecam_list_next(walk)))
+		   BlockNumberIsValid(blkno = vecam_list_next(walk)) &&
+		   !is_behind(walk, end))
 	{
 		if (delay)
 			delay();

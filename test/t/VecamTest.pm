@@ -11,12 +11,13 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
 
-our @EXPORT = qw(new_node add_helpers check_order is_consistent start_load
-  end_load crash log_is_clean index_file write_bytes);
+our @EXPORT = qw(new_node add_helpers check_order is_consistent indexes_are_sound
+  start_load end_load crash log_is_clean index_file write_bytes);
 
 # Functions in the test database: test_vector as in the regression tests, and
 # check_order, which reads all rows in the order of an index and by a sort;
-# read_rest reads a cursor to its end.
+# read_rest reads a cursor to its end; check_indexes is what vecam_check finds in
+# the indexes of a table.
 my $helpers = q(
 CREATE EXTENSION IF NOT EXISTS vecam;
 CREATE FUNCTION test_vector(i int, n int) RETURNS vector
@@ -70,6 +71,17 @@ BEGIN
 	SELECT count(*), count(DISTINCT i) INTO n, different FROM unnest(ids) i;
 END
 $$;
+CREATE FUNCTION check_indexes(tab regclass) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	index regclass;
+BEGIN
+	FOR index IN SELECT i.indexrelid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
+		WHERE i.indrelid = tab AND a.amname = 'vecam' AND i.indisvalid
+	LOOP
+		RETURN QUERY EXECUTE format('SELECT %L || '': '' || c::text FROM vecam_check(%L, true) c', index, index);
+	END LOOP;
+END
+$$;
 );
 
 # A new cluster with settings for these tests.
@@ -117,6 +129,15 @@ sub is_consistent
 	my @results = map { check_order($node, $tab, $_, "test_vector(-7, $dims)") } @ops;
 
 	is(join(' ', @results), join(' ', ('ok') x @ops), "$what: indexes of $tab agree with it");
+	return;
+}
+
+# One test: the indexes of a table hold what they promise.
+sub indexes_are_sound
+{
+	my ($node, $tab, $what) = @_;
+
+	is($node->safe_psql('postgres', "SELECT check_indexes('$tab')"), '', "$what: indexes of $tab are sound");
 	return;
 }
 
