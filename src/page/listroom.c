@@ -53,7 +53,9 @@ try_page(Relation index, const VecamIndex *ix, VecamList list,
 
 /*
  * A page of the growing list with room that the free space map knows, or
- * InvalidBuffer.  Whole free pages are left to vecam_alloc_page.
+ * InvalidBuffer.  Whole free pages are left to vecam_alloc_page.  Beside a
+ * graph the map knows slots of nodes, for sealers to find, and no growing page
+ * stays for long.
  */
 static Buffer
 try_free_space(Relation index, const VecamIndex *ix)
@@ -121,7 +123,7 @@ vecam_list_lock_room(Relation index, const VecamIndex *ix, VecamList list)
 
 	if (BlockNumberIsValid(target))
 		result = try_page(index, ix, list, target, false, &buf);
-	if (result == PAGE_USELESS && growing)
+	if (result == PAGE_USELESS && growing && !ix->meta.has_graph)
 		buf = try_free_space(index, ix);
 	if (!BufferIsValid(buf))
 		buf = try_newest_pages(index, ix, list);
