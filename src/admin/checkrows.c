@@ -9,13 +9,11 @@
 
 #include <float.h>
 
-#include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/tableam.h"
 #include "admin/check.h"
 #include "catalog/index.h"
 #include "catalog/pg_am.h"
-#include "executor/executor.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"

@@ -83,6 +83,7 @@ for my $round (1 .. $rounds)
 	my $what = "round $round, full_page_writes $images";
 	is_consistent($node, 'short', 5, $what, '<->', '<=>');
 	is_consistent($node, 'long', 9000, $what, '<->');
+	is_sound($node, $what);
 	$node->safe_psql('postgres', 'VACUUM short, long') if $round % 2;
 
 	my ($short, $long) = split /\|/, $node->safe_psql('postgres',
@@ -115,6 +116,7 @@ $node->stop('immediate');
 append_to_file($file, "\0" x (8192 * 12));
 $node->start;
 is_consistent($node, 'long', 9000, 'zero pages', '<->');
+is_sound($node, 'zero pages');
 my ($old, $old_free) = split /\|/, $pages;
 is($node->safe_psql('postgres', q(SELECT pages, free_pages FROM vecam_stats('long_l2'))),
 	($old + 12) . '|' . ($old_free + 12), 'zero pages are free');
@@ -143,6 +145,7 @@ $node->safe_psql('postgres', 'INSERT INTO short (v) SELECT v FROM copy');
 my $after = $node->safe_psql('postgres', q(SELECT pages, 0 FROM vecam_stats('short_l2')));
 is($after, $before, 'free pages are used before new ones');
 is_consistent($node, 'short', 5, 'filled again', '<->', '<=>');
+is_sound($node, 'filled again');
 
 log_is_clean($node, 'all', qr/deadlock detected|canceling statement|terminating connection/);
 $node->stop;

@@ -60,6 +60,7 @@ sub compare
 	is_consistent($_, 'short', 5, $what . ' on ' . $_->name, '<->', '<=>') for $primary, $standby;
 	is_consistent($_, 'long', 16000, $what . ' on ' . $_->name, '<#>') for $primary, $standby;
 	is_consistent($_, 'wide', 8000, $what . ' on ' . $_->name, '<->') for $primary, $standby;
+	is_sound($_, $what . ' on ' . $_->name) for $primary, $standby;
 	for my $query (
 		q(SELECT s.* FROM pg_class c, vecam_stats(c.oid) s WHERE c.relname IN ('short_l2', 'short_cosine', 'long_ip', 'wide_l2') ORDER BY c.relname),
 		q(SET enable_seqscan = off; SET enable_sort = off; SELECT id, v <-> test_vector(99, 5) FROM short ORDER BY v <-> test_vector(99, 5)))
@@ -189,6 +190,7 @@ is_consistent($standby, 'short', 5, 'promoted', '<->', '<=>');
 is_consistent($standby, 'long', 16000, 'promoted', '<#>');
 is_consistent($standby, 'line', 2, 'promoted', '<->');
 is_consistent($standby, 'lost', 5, 'promoted, unlogged', '<->');
+is_sound($standby, 'promoted');
 is($standby->safe_psql('postgres', q(SELECT rows FROM vecam_stats('lost_l2'))), '100',
 	'an unlogged index starts empty');
 

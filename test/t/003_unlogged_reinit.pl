@@ -36,6 +36,7 @@ is(-s $init, 8192, 'the init fork is a meta page');
 # A clean restart keeps the rows.
 $node->restart;
 is_consistent($node, 'short', 5, 'restarted', '<->', '<=>');
+is_sound($node, 'restarted');
 is($node->safe_psql('postgres', q(SELECT rows FROM vecam_stats('short_l2'))), '3000',
 	'a restart keeps the rows');
 
@@ -59,6 +60,7 @@ sub check_reset
 	is_consistent($server, 'short', 5, "$what, filled", '<->', '<=>');
 	is_consistent($server, 'long', 9000, "$what, filled", '<->');
 	is_consistent($server, 'kept', 5, $what, '<->');
+	is_sound($server, $what);
 	return;
 }
 
@@ -107,6 +109,7 @@ is($node->safe_psql('postgres', q(SELECT rows FROM vecam_stats('short_l2'))), $r
 	'an index that has become logged survives');
 is_consistent($node, 'short', 5, 'set logged', '<->', '<=>');
 
+is_sound($_, 'at the end on ' . $_->name) for $node, $restored;
 log_is_clean($_, $_->name, qr/terminating connection/) for $node, $restored;
 $node->stop;
 $restored->stop;

@@ -52,9 +52,11 @@ for my $round (1 .. 6)
 		'CREATE INDEX CONCURRENTLY t_cosine ON t USING vecam (v vector_cosine_ops) WITH (kind = flat)');
 	is("$ret $err", '0 ', "round $round: CREATE INDEX CONCURRENTLY");
 	is_consistent($node, 't', 6, "round $round, created", '<->', '<=>');
+	is_sound($node, "round $round, created");
 	($ret, $out, $err) = $node->psql('postgres', 'REINDEX INDEX CONCURRENTLY t_l2');
 	is("$ret $err", '0 ', "round $round: REINDEX CONCURRENTLY");
 	is_consistent($node, 't', 6, "round $round, rebuilt", '<->', '<=>');
+	is_sound($node, "round $round, rebuilt");
 	$node->safe_psql('postgres', 'DROP INDEX CONCURRENTLY t_cosine') if $round < 6;
 }
 for my $load (@loads)
@@ -76,6 +78,7 @@ $node->safe_psql('postgres', 'VACUUM t');
 $node->safe_psql('postgres', 'DROP INDEX IF EXISTS t_ip');
 is_consistent($node, 't', 6, 'after a cancelled build', '<->', '<=>');
 
+is_sound($node, 'at the end');
 log_is_clean($node, 'all', qr/canceling (statement|autovacuum)|deadlock detected/);
 $node->stop;
 done_testing();

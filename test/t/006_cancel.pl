@@ -117,6 +117,7 @@ cmp_ok($session->query_safe(q(SELECT l.used - e.used FROM seen l, seen e WHERE l
 	'<', 65536, 'memory of 10,000 rows inserted');
 $session->quit;
 
+is_sound($node, 'at the end');
 log_is_clean($node, 'all', qr/canceling statement due to statement timeout|terminating background worker|could not map dynamic shared memory/);
 $node->stop;
 done_testing();

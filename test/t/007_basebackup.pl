@@ -63,6 +63,7 @@ for my $round (1 .. 3)
 	$copy->safe_psql('postgres', 'VACUUM');
 	is_consistent($copy, 'short', 5, "backup $round, changed", '<->', '<=>');
 	is_consistent($copy, 'lost', 5, "backup $round, changed", '<->');
+	is_sound($copy, "backup $round, changed");
 	$copy->stop;
 	command_ok([ 'pg_checksums', '--check', '-D', $copy->data_dir ], "checksums of backup $round");
 
@@ -76,6 +77,7 @@ $node->stop;
 command_ok([ 'pg_checksums', '--check', '-D', $node->data_dir ], 'checksums');
 $node->start;
 is_consistent($node, 'short', 5, 'original', '<->', '<=>');
+is_sound($node, 'original');
 
 # A byte that changes on disk is seen before the index sees it.
 my $file = index_file($node, 'short_l2');

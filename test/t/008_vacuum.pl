@@ -102,6 +102,7 @@ is( $node->safe_psql('postgres', q(SELECT string_agg(reltuples::text, ' ') FROM 
 is($node->safe_psql('postgres', q(SELECT min(rows) || ' ' || max(rows) FROM pg_class c, vecam_stats(c.oid) WHERE relname IN ('t_l2', 't_ip', 't_cosine'))),
 	"$count $count", 'and removes all dead ones');
 is_consistent($node, 't', 3, 'after several passes', '<->', '<#>', '<=>');
+is_sound($node, 'after several passes');
 
 # The oldest rows go and new ones come, for a long time: neither slot pages nor
 # the pages that list them add up.
@@ -133,6 +134,7 @@ $node->safe_psql('postgres', 'VACUUM (INDEX_CLEANUP on) t');
 cmp_ok($node->safe_psql('postgres', "SELECT pg_current_wal_insert_lsn() - '$lsn'"), '<', 10000,
 	'nothing to log when nothing is to do');
 
+is_sound($node, 'at the end');
 log_is_clean($node, 'all');
 $node->stop('immediate');
 done_testing();

@@ -81,6 +81,7 @@ for my $round (1 .. $rounds)
 
 	graph_is_whole($node, 'short', '<->', 8, "round $round, full_page_writes $images");
 	graph_is_whole($node, 'long', '<->', 4500, "round $round, full_page_writes $images");
+	is_sound($node, "round $round");
 }
 
 $node->safe_psql('postgres', q(SELECT vecam_seal('short_v_idx'), vecam_seal('long_v_idx')));
@@ -94,6 +95,7 @@ is( $node->safe_psql(
 	't|t|0|t', 'no dead row, no unsealed row and few dead nodes are left');
 graph_is_whole($node, 'short', '<->', 8, 'sealed');
 graph_is_whole($node, 'long', '<->', 4500, 'sealed');
+is_sound($node, 'vacuumed', reach => 1);
 
 log_is_clean($node, 'all', qr/deadlock detected|canceling statement|terminating connection/);
 $node->stop;

@@ -53,6 +53,7 @@ sub compare
 		graph_is_whole($node, 'short', '<->', 8, $what . ' on ' . $node->name);
 		graph_is_whole($node, 'short', '<#>', 8, $what . ' on ' . $node->name);
 		graph_is_whole($node, 'long', '<->', 9000, $what . ' on ' . $node->name);
+		is_sound($node, $what . ' on ' . $node->name);
 	}
 	for my $query (
 		q(SELECT s.* FROM pg_class c, vecam_stats(c.oid) s WHERE c.relname IN ('short_v_idx', 'short_v_idx1', 'long_v_idx') ORDER BY c.relname),
@@ -119,5 +120,6 @@ $standby->safe_psql('postgres', q(SELECT vecam_seal('short_v_idx')));
 $standby->safe_psql('postgres', 'DELETE FROM short WHERE id % 3 = 0');
 $standby->safe_psql('postgres', 'VACUUM short');
 graph_is_whole($standby, 'short', '<->', 8, 'promoted');
+is_sound($standby, 'promoted');
 $standby->stop;
 done_testing();

@@ -162,6 +162,7 @@ $session->finish;
 is($out, "first|10|t\nthen|10|t\nt|t|0\n", 'a session of the standby follows the entry points');
 is($err, '', 'without an error');
 
+is_sound($_, 'at the end on ' . $_->name) for $node, $standby;
 log_is_clean($node, 'primary');
 log_is_clean($standby, 'standby', qr/terminating connection/);
 $node->stop;
