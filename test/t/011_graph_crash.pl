@@ -22,6 +22,7 @@ $node->append_conf(
 	'postgresql.conf', q(
 checkpoint_timeout = 30s
 bgwriter_delay = 10ms
+vecam.seal_workers = 2
 deadlock_timeout = 100ms
 ));
 $node->start;

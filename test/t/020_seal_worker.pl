@@ -19,6 +19,7 @@ my $node = new_node('main', allows_streaming => 1);
 
 $node->append_conf(
 	'postgresql.conf', q(
+vecam.seal_workers = 2
 max_worker_processes = 6
 deadlock_timeout = 100ms
 ));
@@ -176,7 +177,7 @@ workers_are(0, 'all workers end');
 #
 # Cancelled, terminated
 #
-sql(q(SELECT fill('c', 4000)));
+sql(q(SELECT fill('c', 2000)));
 sql(q(CALL wake('c')));
 workers_are(1, 'a worker is at it');
 sql(q(SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE backend_type = 'vecam sealer'));

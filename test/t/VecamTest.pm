@@ -84,7 +84,8 @@ END
 $$;
 );
 
-# A new cluster with settings for these tests.
+# A new cluster with settings for these tests.  Rows are sealed when a test says
+# so; tests that want workers set vecam.seal_workers.
 sub new_node
 {
 	my ($name, %params) = @_;
@@ -99,6 +100,7 @@ max_connections = 50
 max_wal_size = 1GB
 autovacuum = off
 jit = off
+vecam.seal_workers = 0
 ));
 	return $node;
 }
