@@ -11,7 +11,7 @@
  *
  *		S1	growing page, node page		the node, BUILDING, without TIDs; the
  *										slot names it
- *		S2	node page, for each			edges back
+ *		S2	up to four node pages		edges back
  *		S3	growing page, node page		the node LIVE with the TID, the slot free
  *
  * or, if there is a node with the same code,

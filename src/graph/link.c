@@ -375,48 +375,136 @@ put_edge(VecamLink *link, VecamGraph *graph, VecamNodeHeader *node,
 		node->degree++;
 }
 
+/* Pages that one record changes, in the order of their blocks. */
+typedef struct PageGroup
+{
+	int			npages;
+	VecamPin	pins[VECAM_RECORD_PAGES];
+	Page		images[VECAM_RECORD_PAGES]; /* NULL: not changed so far */
+	VecamChange change;
+	bool		changed;
+} PageGroup;
+
 /*
- * Give the hit an edge to the linked row, if it profits or if it is forced.
- * Takes and drops an exclusive lock on its page.  True if there is an edge
- * now.
- *
- * WAL: node page.
+ * Take the pages of the next hits in hand, as many as a record may have;
+ * returns how many hits are on them.  The hits are sorted by their refs.
+ */
+static int
+lock_group(PageGroup *group, VecamGraph *graph, VecamHit **hits, int nhits)
+{
+	int			i;
+
+	group->npages = 0;
+	group->changed = false;
+	for (i = 0; i < nhits; i++)
+	{
+		BlockNumber blkno = VecamRefBlock(&graph->ix->nodes, hits[i]->ref);
+
+		if (group->npages > 0 && group->pins[group->npages - 1].blkno == blkno)
+			continue;
+		if (group->npages == VECAM_RECORD_PAGES)
+			break;
+		group->images[group->npages] = NULL;
+		vecam_store_pin(graph->store, blkno, BUFFER_LOCK_EXCLUSIVE,
+						&group->pins[group->npages++]);
+	}
+	return i;
+}
+
+static void
+unlock_group(PageGroup *group, VecamGraph *graph)
+{
+	if (group->changed)
+		vecam_change_finish(&group->change);
+	for (int i = 0; i < group->npages; i++)
+		vecam_store_unpin(graph->store, &group->pins[i]);
+}
+
+/* The image of a page of the group, to be changed. */
+static Page
+change_group_page(PageGroup *group, VecamGraph *graph, int p)
+{
+	if (!group->changed)
+		vecam_change_start(&group->change, graph->store);
+	group->changed = true;
+	if (group->images[p] == NULL)
+		group->images[p] = vecam_change_page(&group->change, &group->pins[p],
+											 false);
+	return group->images[p];
+}
+
+/*
+ * Give the hit, on page p of the group, an edge to the linked row, if it
+ * profits or if it is forced.  True if there is an edge now.
  */
 static bool
-link_back(VecamLink *link, VecamGraph *graph, const VecamHit *hit, bool force)
+link_back(VecamLink *link, VecamGraph *graph, PageGroup *group, int p,
+		  const VecamHit *hit, bool force)
 {
 	const VecamIndex *ix = graph->ix;
 	const VecamNodeLayout *nl = &ix->nodes;
 	int			slot = VecamRefSlot(nl, hit->ref);
-	VecamPin	pin;
-	VecamNodeHeader *node;
-	VecamChange change;
+	VecamNodeHeader *node = vecam_node_of_pin(graph, &group->pins[p], slot);
 	BackLink	bl;
-	int			place = -1;
+	int			place;
 
-	if (hit->ref == link->ref)
-		return false;			/* the node that is being linked anew */
-	VECAM_STOP("link-back");
-	vecam_store_pin(graph->store, VecamRefBlock(nl, hit->ref),
-					BUFFER_LOCK_EXCLUSIVE, &pin);
-	node = vecam_node_of_pin(graph, &pin, slot);
-	if (node && node->state == VECAM_NODE_LIVE &&
-		node->generation == hit->generation)
+	if (node == NULL || node->state != VECAM_NODE_LIVE ||
+		node->generation != hit->generation)
+		return false;
+	weigh_back_link(&bl, link, graph, node, hit->distance2);
+	place = choose_place(&bl, node, nl->m0, hit->distance2, force);
+	if (place < 0)
+		return false;
+
+	vecam_sq8_decode(ix->meta.dims, &hit->code->sq8, hit->code->code,
+					 link->decoded);
+	node = vecam_node_at(nl, change_group_page(group, graph, p), slot);
+	put_edge(link, graph, node, &bl, place, hit->distance2, link->decoded);
+	return true;
+}
+
+/*
+ * Link back from hits that are sorted by their refs, by as many as a record
+ * has room for at a time.  Takes and drops exclusive locks on their pages, in
+ * block order.  Returns how many have an edge now.
+ *
+ * WAL: up to four node pages.
+ */
+static int
+link_back_all(VecamLink *link, VecamGraph *graph, VecamHit **hits, int nhits,
+			  bool force)
+{
+	int			nlinked = 0;
+
+	while (nhits > 0)
 	{
-		weigh_back_link(&bl, link, graph, node, hit->distance2);
-		place = choose_place(&bl, node, nl->m0, hit->distance2, force);
+		PageGroup	group;
+		int			n;
+		int			p = 0;
+
+		VECAM_STOP("link-back");
+		n = lock_group(&group, graph, hits, nhits);
+		for (int i = 0; i < n; i++)
+		{
+			while (group.pins[p].blkno !=
+				   VecamRefBlock(&graph->ix->nodes, hits[i]->ref))
+				p++;
+			nlinked += link_back(link, graph, &group, p, hits[i], force);
+		}
+		unlock_group(&group, graph);
+		hits += n;
+		nhits -= n;
 	}
-	if (place >= 0)
-	{
-		vecam_sq8_decode(ix->meta.dims, &hit->code->sq8, hit->code->code,
-						 link->decoded);
-		vecam_change_start(&change, graph->store);
-		node = vecam_node_at(nl, vecam_change_page(&change, &pin, false), slot);
-		put_edge(link, graph, node, &bl, place, hit->distance2, link->decoded);
-		vecam_change_finish(&change);
-	}
-	vecam_store_unpin(graph->store, &pin);
-	return place >= 0;
+	return nlinked;
+}
+
+static int
+compare_refs(const void *a, const void *b)
+{
+	VecamRef	x = (*(VecamHit *const *) a)->ref;
+	VecamRef	y = (*(VecamHit *const *) b)->ref;
+
+	return (x > y) - (x < y);
 }
 
 /*
@@ -426,18 +514,26 @@ link_back(VecamLink *link, VecamGraph *graph, const VecamHit *hit, bool force)
 void
 vecam_link_neighbours(VecamLink *link, VecamGraph *graph)
 {
-	int			nlinked = 0;
+	VecamHit  **hits = palloc(sizeof(VecamHit *) * Max(link->nchosen, 1));
+	int			nhits = 0;
+	int			nlinked;
 
 	for (int i = 0; i < link->nchosen; i++)
 	{
-		if (link_back(link, graph, &link->hits[link->chosen[i]], false))
-			nlinked++;
+		/* the node itself, if it is being linked anew */
+		if (link->hits[link->chosen[i]].ref != link->ref)
+			hits[nhits++] = &link->hits[link->chosen[i]];
 	}
+	qsort(hits, nhits, sizeof(VecamHit *), compare_refs);
+	nlinked = link_back_all(link, graph, hits, nhits, false);
+
 	for (int i = 0; i < link->nchosen && nlinked == 0; i++)
 	{
-		if (link_back(link, graph, &link->hits[link->chosen[i]], true))
-			nlinked++;
+		hits[0] = &link->hits[link->chosen[i]];
+		if (hits[0]->ref != link->ref)
+			nlinked = link_back_all(link, graph, hits, 1, true);
 	}
+	pfree(hits);
 }
 
 /*
