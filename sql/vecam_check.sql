@@ -93,6 +93,17 @@ CREATE INDEX extreme_cosine ON extreme USING vecam (v vector_cosine_ops) WITH (k
 SELECT * FROM check_indexes('extreme');
 DROP TABLE extreme;
 
+-- With few edges a build leaves nodes that no edge leads to, and linking one may
+-- strand another; VACUUM goes on until there is none.
+CREATE TABLE few_edges (v vector(24)) WITH (autovacuum_enabled = off);
+INSERT INTO few_edges SELECT (SELECT array_agg((hashint8(i::bigint * 1000 + k) & 255)::real) FROM generate_series(1, 24) k)::vector
+FROM generate_series(1, 2000) i;
+CREATE INDEX few_edges_v ON few_edges USING vecam (v) WITH (kind = hnsw, m = 5, ef_construction = 20);
+SELECT count(*) > 0 AS unreached FROM check_indexes('few_edges', true);
+VACUUM few_edges;
+SELECT * FROM check_indexes('few_edges', true);
+DROP TABLE few_edges;
+
 -- tables of other kinds
 CREATE UNLOGGED TABLE unlogged AS SELECT * FROM t;
 CREATE INDEX unlogged_v ON unlogged USING vecam (v) WITH (kind = hnsw);

@@ -38,6 +38,9 @@
 /* Dead nodes are taken out when there is one for so many live ones, or more. */
 #define LIVE_PER_DEAD 7
 
+/* How often nodes that no edge leads to are looked for at most. */
+#define LINK_ROUNDS 8
+
 /* With fewer entry points than this more are taken, from a lower level. */
 #define MIN_ENTRIES 48
 
@@ -764,6 +767,24 @@ note_incoming_anew(Repair *repair)
 }
 
 /*
+ * Pass 3.  An edge that makes way for one to such a node may be the last one to
+ * another, hence several rounds; each finds far fewer than the one before.
+ */
+static void
+link_unreached(Repair *repair)
+{
+	int64		linked;
+	int			rounds = 0;
+
+	do
+	{
+		linked = repair->stats->linked;
+		note_incoming_anew(repair);
+		for_each_note(repair, is_unreached, link_node);
+	} while (repair->stats->linked > linked && ++rounds < LINK_ROUNDS);
+}
+
+/*
  * Repair the graph.  The caller holds the seal lock; `link` and `scratch` are
  * its tools; `free_orphans` says that no growing row claims a BUILDING node.
  * Memory: three bytes per node.
@@ -805,8 +826,7 @@ vecam_graph_repair(VecamGraph *graph, VecamLink *link, MemoryContext scratch,
 		VECAM_STOP("repair-entries");
 		refill_entries(&repair);
 	}
-	note_incoming_anew(&repair);
-	for_each_note(&repair, is_unreached, link_node);
+	link_unreached(&repair);
 	if (splice)
 		for_each_note(&repair, is_dead, free_node);
 	pfree(repair.notes);
