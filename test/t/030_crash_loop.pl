@@ -26,6 +26,7 @@ $node->append_conf(
 checkpoint_timeout = 30s
 bgwriter_delay = 10ms
 deadlock_timeout = 100ms
+vecam.seal_workers = 2
 wal_consistency_checking = 'generic'
 max_wal_size = 4GB
 ));

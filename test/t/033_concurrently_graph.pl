@@ -20,7 +20,7 @@ use VecamTest;
 my $rounds = $ENV{VECAM_ROUNDS} || 2;
 my $node = new_node('main');
 
-$node->append_conf('postgresql.conf', "max_prepared_transactions = 20\ndeadlock_timeout = 100ms\n");
+$node->append_conf('postgresql.conf', "max_prepared_transactions = 20\ndeadlock_timeout = 100ms\nvecam.seal_workers = 2\n");
 $node->start;
 add_helpers($node);
 add_graph_helpers($node);
