@@ -136,7 +136,7 @@ $node->safe_psql('postgres', q(SELECT vecam_seal('t_l2'), vecam_seal('t_ip'), ve
 $node->safe_psql('postgres', 'VACUUM t, long');
 is( $node->safe_psql(
 		'postgres', q(
-	SELECT bool_and(s.rows = (SELECT count(*) FROM t) AND s.deleted_nodes <= s.nodes / 7)
+	SELECT bool_and(s.rows = (SELECT count(*) FROM t) AND s.deleted_nodes <= s.live_nodes / 7)
 	FROM (VALUES ('t_l2'::regclass), ('t_ip'), ('t_cosine')) i (oid), vecam_stats(oid) s)),
 	't', 'no dead row is left, and few dead nodes');
 indexes_are_sound($node, $_, 'at the end') for 't', 'long';
