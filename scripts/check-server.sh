@@ -56,6 +56,18 @@ fetch_source()
 	set -- "$DIR"/download/*.orig.tar.*
 	[ -f "$1" ] || { cat "$DIR/fetch.log" >&2; die "no source of PostgreSQL 15"; }
 	tar -C "$DIR/source" --strip-components=1 -xf "$1"
+	keep_ctid
+}
+
+# keep_ctid: what the minor releases of November 2026 mended: rows that an index
+# scan puts in order lose their ctid, so that FOR UPDATE fails an assertion.
+keep_ctid()
+{
+	local file=$DIR/source/src/backend/executor/execTuples.c
+
+	if ! sed -n '/^ExecForceStoreHeapTuple/,/^}/p' "$file" | grep -q tts_tid; then
+		sed -i '/^ExecForceStoreHeapTuple/,/^}/s/^\(\t*\)bslot->base.tuple = .*/&\n\1slot->tts_tid = bslot->base.tuple->t_self;/' "$file"
+	fi
 }
 
 # build_server: into SERVER, unless it is there.

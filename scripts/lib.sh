@@ -116,6 +116,7 @@ copy_tree()
 	tar -C "$VECAM_ROOT" --exclude=./.git --exclude='*.o' --exclude='*.so' \
 		--exclude='*.bc' --exclude=./tmp_check --exclude=./results \
 		--exclude=./output_iso --exclude=./log --exclude=./test/unit/build \
+		--exclude=./test/fuzz/build \
 		--exclude=./bench/results --exclude=./bench/work \
 		--exclude=./bench/data --exclude=./regression.diffs \
 		--exclude=./regression.out --exclude=__pycache__ -cf - . |

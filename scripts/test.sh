@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds vecam without a warning and runs its tests on a private server.
 #
-#   scripts/test.sh [unit|regress|isolation|tap|all]...     (default: all)
+#   scripts/test.sh [unit|regress|isolation|tap|fuzz|all]...     (default: all)
 #
 # The sources are copied to a temporary folder, built there with gcc (and with
 # clang if there is one) at -Wall -Wextra -Werror, and installed into the
@@ -22,6 +22,7 @@ CLANG_ONLY="-Wno-unknown-warning-option -Wno-ignored-attributes
 	-Wno-ignored-optimization-argument
 	-Wno-unused-command-line-argument"
 TIME_LIMIT=${VECAM_TIME_LIMIT:-1500}	# seconds, of all suites together
+FUZZ_SECONDS=5					# for each program of test/fuzz
 SANITIZE=${VECAM_SANITIZE:-}	# flags of the build that is tested
 PORT=5439
 
@@ -111,6 +112,20 @@ suite_tap()
 	return $rc
 }
 
+# can_fuzz: is there clang with what libFuzzer needs, and a PostgreSQL whose
+# functions test/fuzz stands in for?
+can_fuzz()
+{
+	[ "$PG_MAJOR" = 15 ] && have clang && echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' |
+		clang -fsanitize=fuzzer,address -x c - -o /dev/null 2> /dev/null
+}
+
+suite_fuzz()
+{
+	limited make -C "$WORK/src/test/fuzz" run -j "$(cores)" PG_CONFIG="$PG_CONFIG" \
+		TIME="$FUZZ_SECONDS"
+}
+
 # Each counter reads a suite's output and prints "PASSED FAILED".
 
 # pg_regress up to 15 says "test NAME ... ok", from 16 on "ok 1 - NAME".
@@ -135,6 +150,12 @@ count_unit()
 	awk '{ for (i = 2; i <= NF; i++) {
 			if ($i == "passed,") passed += $(i - 1)
 			if ($i == "failed") failed += $(i - 1) } }
+		END { print passed + 0, failed + 0 }'
+}
+
+count_fuzz()
+{
+	awk '/^ok - / { passed++ } /^not ok - / { failed++ }
 		END { print passed + 0, failed + 0 }'
 }
 
@@ -215,13 +236,14 @@ main()
 
 	for suite in "$@"; do
 		case $suite in
-			unit | regress | isolation | tap | all) ;;
-			*) die "usage: scripts/test.sh [unit|regress|isolation|tap|all]..." ;;
+			unit | regress | isolation | tap | fuzz | all) ;;
+			*) die "usage: scripts/test.sh [unit|regress|isolation|tap|fuzz|all]..." ;;
 		esac
 	done
 	suites=$*
 	if [ -z "$suites" ] || [[ " $suites " == *" all "* ]]; then
 		suites="unit regress isolation tap"
+		if can_fuzz; then suites="$suites fuzz"; fi
 	fi
 	"$VECAM_ROOT/scripts/install-deps.sh"
 	need_pg

@@ -320,3 +320,23 @@ REVOKE SELECT ON a FROM vecam_graph_user;
 DROP ROLE vecam_graph_user;
 DROP TABLE a, tmp;
 DROP FUNCTION graph_recall, graph_complete, check_dims, graph_vector;
+
+-- The page that took the last row is freed when that is sealed, and is found
+-- again for the code of the next row.
+CREATE TABLE long_rows (id int, v vector(4200));
+CREATE INDEX long_rows_v ON long_rows USING vecam (v) WITH (kind = hnsw);
+INSERT INTO long_rows SELECT i, array_fill(i::real, ARRAY[4200])::vector FROM generate_series(1, 8) i;
+SELECT vecam_seal('long_rows_v');
+DELETE FROM long_rows WHERE id > 2;
+VACUUM long_rows;
+DO $$
+BEGIN
+	FOR i IN 1 .. 30 LOOP
+		INSERT INTO long_rows VALUES (i, array_fill((i % 3)::real, ARRAY[4200])::vector);
+		PERFORM vecam_seal('long_rows_v');
+	END LOOP;
+END
+$$;
+SELECT count(*) FROM long_rows;
+SELECT * FROM vecam_check('long_rows_v', true);
+DROP TABLE long_rows;

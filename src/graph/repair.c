@@ -12,8 +12,8 @@
  * of a concurrent VACUUM, which there is not.  Three passes over the pages:
  *
  *		1	the state of every node, and which nodes an edge leads to
- *		2	nodes with edges to dead nodes lose those and are offered the
- *			dead ones' neighbours; only such pages are written
+ *		2	nodes that stay and have edges to dead nodes lose those and are
+ *			offered the dead ones' neighbours; only such pages are written
  *		3	dead nodes become free: no edge leads to them now
  *
  * Between 2 and 3 nodes that no edge leads to get one.  Each page is changed
@@ -528,7 +528,20 @@ is_live(Repair *repair, VecamRef ref)
 	return note && note->state == VECAM_NODE_LIVE;
 }
 
-/* Pass 2: splice the live nodes of a page. */
+/*
+ * Does the node stay?  So does one that a sealer has left BUILDING and that a
+ * growing row still claims: the next sealer goes on with the edges it has.
+ */
+static bool
+is_kept(Repair *repair, VecamRef ref)
+{
+	NodeNote   *note = note_of(repair, ref);
+
+	return note && (note->state == VECAM_NODE_LIVE ||
+					note->state == VECAM_NODE_BUILDING);
+}
+
+/* Pass 2: splice the nodes of a page that stay. */
 static void
 splice_page(Repair *repair, BlockNumber blkno)
 {
@@ -545,7 +558,8 @@ splice_page(Repair *repair, BlockNumber blkno)
 
 		if (node == NULL)
 			break;
-		if (node->state == VECAM_NODE_LIVE && count_bad_edges(repair, node) > 0)
+		if (is_kept(repair, VecamMakeRef(nl, blkno, slot)) &&
+			count_bad_edges(repair, node) > 0)
 			todo |= UINT64CONST(1) << slot;
 	}
 	vecam_store_unpin(graph->store, &pin);

@@ -110,7 +110,9 @@ try_newest_pages(Relation index, const VecamIndex *ix, VecamList list)
  * If somebody else is on it, it goes elsewhere, where it stays: so inserters
  * that go on for a while have a page each.  Only if the newest pages are all in
  * use it waits for its own: a new page for each coincidence, of readers too,
- * would leave many that are hardly filled.
+ * would leave many that are hardly filled.  Who has extent pages locked does not
+ * wait: its page may have been freed since, and be one of them, or be one of
+ * another backend that waits as well.
  */
 Buffer
 vecam_list_lock_room(Relation index, const VecamIndex *ix, VecamList list)
@@ -127,7 +129,7 @@ vecam_list_lock_room(Relation index, const VecamIndex *ix, VecamList list)
 		buf = try_free_space(index, ix);
 	if (!BufferIsValid(buf))
 		buf = try_newest_pages(index, ix, list);
-	if (!BufferIsValid(buf) && result == PAGE_BUSY)
+	if (!BufferIsValid(buf) && result == PAGE_BUSY && ix->meta.nextents == 0)
 		(void) try_page(index, ix, list, target, true, &buf);
 	if (!BufferIsValid(buf))
 		buf = vecam_list_add_page(index, list, vecam_slot_size(ix, list));

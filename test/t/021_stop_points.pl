@@ -236,6 +236,23 @@ for my $stop (@stops)
 	run_end(@$stop, 1);
 }
 
+# A node that a sealer has left half linked outlives a repair, as a row claims it:
+# the repair takes its edges to dead nodes away before those become free.
+$node->safe_psql('postgres', "TRUNCATE t; $graph");
+my $closed = close_point('seal-written');
+my $stopped = start_command($seal, 1);
+ok(is_stopped(), 'left half linked: reached');
+$node->safe_psql('postgres',
+	q(SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND wait_event_type = 'Extension'));
+end_command($stopped);
+open_point($closed);
+$node->safe_psql('postgres', 'DELETE FROM t WHERE id IN (SELECT id FROM t ORDER BY id LIMIT 200)');
+$node->safe_psql('postgres', $vacuum);
+cmp_ok($node->safe_psql('postgres', q(SELECT growing_rows FROM vecam_stats('t_v'))), '>', 0, 'left half linked: VACUUM does not seal');
+is_whole('left half linked, repaired');
+$node->safe_psql('postgres', $seal);
+is_whole('left half linked, sealed');
+
 log_is_clean($node, 'all', qr/canceling statement|terminating connection/);
 $node->stop;
 done_testing();

@@ -58,7 +58,7 @@ ROLLBACK PREPARED 'p:client_id';
 );
 my $vacuum = q(
 VACUUM t;
-\sleep 200 ms
+\sleep 1500 ms
 );
 my $seconds = 3600;
 my @loads = (start_load($node, $changes, 2, $seconds), start_load($node, $prepared, 1, $seconds), start_load($node, $vacuum, 1, $seconds));
