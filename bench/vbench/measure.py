@@ -21,6 +21,9 @@ from vecdata import as_text
 FULL_RECALL = 0.9995
 # A server with fewer buffers does not start, or cannot pin what it needs.
 MIN_BUFFERS = 128
+# For others who wait for the lock: it goes to whoever asks first, not to whoever
+# has waited longest.
+LOCK_PAUSE = 0.2
 
 
 @contextlib.contextmanager
@@ -61,6 +64,7 @@ class Turn:
         finally:
             if self.lock:
                 fcntl.flock(self.lock, fcntl.LOCK_UN)
+                time.sleep(LOCK_PAUSE)
 
 
 def say(text):
