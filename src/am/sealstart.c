@@ -82,16 +82,31 @@ is_running(const BackgroundWorkerHandle *worker)
 	return status == BGWH_STARTED || status == BGWH_NOT_YET_STARTED;
 }
 
-/* Has another backend started one for this index?  Takes no lock that stays. */
+/* Does no worker hold the lock? */
 static bool
-somebody_seals(Oid index)
+is_free(const LOCKTAG *tag)
+{
+	if (LockAcquire(tag, ShareLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+		return false;
+	LockRelease(tag, ShareLock, false);
+	return true;
+}
+
+/* Would another worker have work, and be one of those allowed? */
+static bool
+there_is_room(Oid index)
 {
 	LOCKTAG		tag;
 
 	vecam_seal_worker_tag(&tag, MyDatabaseId, index);
-	if (LockAcquire(&tag, ShareLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
-		return true;
-	LockRelease(&tag, ShareLock, false);
+	if (!is_free(&tag))
+		return false;
+	for (int n = 1; n <= vecam_seal_workers; n++)
+	{
+		vecam_seal_place_tag(&tag, n);
+		if (is_free(&tag))
+			return true;
+	}
 	return false;
 }
 
@@ -141,7 +156,7 @@ vecam_start_seal_worker(Relation index, Relation heap,
 	if (vecam_seal_workers == 0 || !worker_has_access(index, heap) ||
 		is_running(demand->worker) ||
 		!TimestampDifferenceExceeds(demand->started, now, START_INTERVAL_MS) ||
-		somebody_seals(RelationGetRelid(index)))
+		!there_is_room(RelationGetRelid(index)))
 		return;
 	demand->started = now;
 	register_worker(RelationGetRelid(index), demand);

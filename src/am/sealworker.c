@@ -90,9 +90,11 @@ vecam_seal_worker_tag(LOCKTAG *tag, Oid database, Oid index)
 	tag->locktag_lockmethodid = USER_LOCKMETHOD;
 }
 
-/* Of all locks of which the cluster's workers have one each, the nth. */
-static void
-place_tag(LOCKTAG *tag, int n)
+/*
+ * Of the locks of which the cluster's workers have one each, the nth.
+ */
+void
+vecam_seal_place_tag(LOCKTAG *tag, int n)
 {
 	SET_LOCKTAG_OBJECT(*tag, InvalidOid, AccessMethodRelationId, InvalidOid, n);
 	tag->locktag_lockmethodid = USER_LOCKMETHOD;
@@ -120,7 +122,7 @@ take_places(const SealRequest *request)
 	}
 	for (int n = 1; n <= request->max_workers; n++)
 	{
-		place_tag(&tag, n);
+		vecam_seal_place_tag(&tag, n);
 		if (take(&tag, ExclusiveLock))
 			return true;
 	}

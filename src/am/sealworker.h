@@ -42,6 +42,7 @@ extern void vecam_start_seal_worker(Relation index, Relation heap,
 
 /* sealworker.c */
 extern void vecam_seal_worker_tag(LOCKTAG *tag, Oid database, Oid index);
+extern void vecam_seal_place_tag(LOCKTAG *tag, int n);
 extern PGDLLEXPORT void vecam_seal_worker_main(Datum arg);
 
 #endif							/* VECAM_SEALWORKER_H */
