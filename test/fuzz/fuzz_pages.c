@@ -69,7 +69,7 @@ static bool wants_seal;
 
 bool
 vecam_wants_seal(Relation index, const VecamIndex *ix, int64 growing_rows,
-				 int factor)
+				 double factor)
 {
 	return wants_seal && ix->meta.kind != VECAM_KIND_FLAT;
 }

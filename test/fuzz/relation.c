@@ -52,7 +52,7 @@ static PGAlignedBlock replayed[SERVER_MAX_BLOCKS];
 static BlockNumber logged[MAX_GENERIC_XLOG_PAGES];
 static int	nlogged;
 
-static bool seal_lock;
+static int	nclaims;
 
 static SMgrRelationData smgr;
 static FormData_pg_class form;
@@ -97,7 +97,7 @@ void
 server_set_pages(const PGAlignedBlock *pages, BlockNumber npages)
 {
 	nblocks = 0;
-	seal_lock = false;
+	nclaims = 0;
 	for (BlockNumber i = 0; i < npages; i++)
 	{
 		add_block();
@@ -119,8 +119,8 @@ server_get_pages(PGAlignedBlock *pages)
 static void
 check_nothing_held(void)
 {
-	if (seal_lock)
-		server_finding("the seal lock is left");
+	if (nclaims != 0)
+		server_finding("%d claims of sealers are left", nclaims);
 	for (BlockNumber i = 0; i < nblocks; i++)
 	{
 		if (states[i].pins || states[i].shared || states[i].exclusive)
@@ -144,7 +144,7 @@ server_try(void (*function) (void *arg), void *arg)
 	}
 	for (BlockNumber i = 0; i < nblocks; i++)
 		states[i].pins = states[i].shared = states[i].exclusive = 0;
-	seal_lock = false;
+	nclaims = 0;
 	CurrentMemoryContext = TopMemoryContext;
 	MemoryContextDelete(context);
 	return ended;
@@ -270,23 +270,25 @@ MarkBufferDirty(Buffer buf)
 		server_finding("block %d is changed without a lock", -1 - buf);
 }
 
+/* The locks of sealers.  Nobody else is here to wait for. */
 void
-LockPage(Relation rel, BlockNumber blkno, LOCKMODE mode)
+LockTuple(Relation rel, ItemPointer tid, LOCKMODE mode)
 {
-	seal_lock = true;
+	nclaims++;
 }
 
 bool
-ConditionalLockPage(Relation rel, BlockNumber blkno, LOCKMODE mode)
+ConditionalLockTuple(Relation rel, ItemPointer tid, LOCKMODE mode)
 {
-	seal_lock = true;
+	nclaims++;
 	return true;
 }
 
 void
-UnlockPage(Relation rel, BlockNumber blkno, LOCKMODE mode)
+UnlockTuple(Relation rel, ItemPointer tid, LOCKMODE mode)
 {
-	seal_lock = false;
+	if (nclaims-- == 0)
+		server_finding("a claim that is not held is dropped");
 }
 
 void

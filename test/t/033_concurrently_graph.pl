@@ -17,7 +17,7 @@ use Test::More;
 use Time::HiRes qw(usleep);
 use VecamTest;
 
-my $rounds = $ENV{VECAM_ROUNDS} || 2;
+my $rounds = $ENV{VECAM_ROUNDS} || 1;
 my $node = new_node('main');
 
 $node->append_conf('postgresql.conf', "max_prepared_transactions = 20\ndeadlock_timeout = 100ms\nvecam.seal_workers = 2\n");
@@ -58,7 +58,7 @@ ROLLBACK PREPARED 'p:client_id';
 );
 my $vacuum = q(
 VACUUM t;
-\sleep 1500 ms
+\sleep 5 s
 );
 my $seconds = 3600;
 my @loads = (start_load($node, $changes, 2, $seconds), start_load($node, $prepared, 1, $seconds), start_load($node, $vacuum, 1, $seconds));

@@ -189,6 +189,9 @@ sub crash
 {
 	my ($node) = @_;
 	my $pid = $node->{_pid};
+
+	# stopped, so that it starts no process that is not on the list
+	kill 'STOP', $pid;
 	my @children = split ' ', `ps -o pid= --ppid $pid`;
 
 	$node->kill9;
