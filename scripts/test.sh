@@ -21,7 +21,7 @@ WARNINGS="-Wall -Wextra -Werror -Wno-unused-parameter"
 CLANG_ONLY="-Wno-unknown-warning-option -Wno-ignored-attributes
 	-Wno-ignored-optimization-argument
 	-Wno-unused-command-line-argument"
-TIME_LIMIT=${VECAM_TIME_LIMIT:-1500}	# seconds, of all suites together
+TIME_LIMIT=${VECAM_TIME_LIMIT:-2700}	# seconds, of all suites together
 FUZZ_SECONDS=5					# for each program of test/fuzz
 SANITIZE=${VECAM_SANITIZE:-}	# flags of the build that is tested
 PORT=5439
