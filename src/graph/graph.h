@@ -190,6 +190,7 @@ typedef struct VecamLink
 	int			nchosen;
 	VecamRef	ref;			/* the node once it is written */
 	uint8		generation;
+	bool		anchored;		/* some node has an anchor to it */
 	float	   *decoded;		/* scratch, dims */
 } VecamLink;
 

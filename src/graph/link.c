@@ -32,9 +32,17 @@
 /* The frontier of a search that links; it drops what is far away. */
 #define LINK_MEMORY (16 * 1024 * 1024)
 
-/* Occlusions take a byte: 16 steps to a factor of 2 around 1. */
+/*
+ * Occlusions take a byte: 16 steps to a factor of 2 around 1.  Zero marks an
+ * anchor, an edge that makes way for none.
+ */
+#define OCCLUSION_ANCHOR 0
+#define OCCLUSION_NONE 1
 #define OCCLUSION_ONE 128
 #define OCCLUSION_STEPS 16
+
+/* A node with more anchors than this would lead to its own followers only. */
+#define MAX_ANCHORS(m0) Max(2, (m0) / 3)
 
 /*
  * Allocate what linking needs, in the current memory context.
@@ -99,7 +107,7 @@ set_edge(VecamGraph *graph, VecamNodeHeader *node, int i, VecamRef ref,
 	VecamNodeRefs(nl, node)[i] = ref;
 	VecamNodeGenerations(nl, node)[i] = generation;
 	VecamNodeDistances(nl, node)[i] = vecam_pack_distance(distance2);
-	VecamNodeOcclusions(nl, node)[i] = 0;
+	VecamNodeOcclusions(nl, node)[i] = OCCLUSION_NONE;
 	if (nl->has_extras)
 		VecamNodeExtras(nl, node)[i] = extra;
 	vecam_sketch_encode(&nl->sketch, x, centre, VecamNodeSketch(nl, node, i),
@@ -271,9 +279,9 @@ pack_occlusion(double ratio)
 	double		steps;
 
 	if (ratio <= 0)
-		return 0;
+		return OCCLUSION_NONE;
 	steps = rint(log2(ratio) * OCCLUSION_STEPS) + OCCLUSION_ONE;
-	return steps < 1 ? 1 : steps > 255 ? 255 : (uint8) steps;
+	return steps < OCCLUSION_NONE ? OCCLUSION_NONE : steps > 255 ? 255 : (uint8) steps;
 }
 
 /* What a new edge would mean for the others of a node. */
@@ -281,7 +289,8 @@ typedef struct BackLink
 {
 	uint8		occlusion[256]; /* of each edge, with the new node in place */
 	uint8		own;			/* of the new edge */
-	int			most_occluded;
+	int			nanchors;
+	int			most_occluded;	/* of the others, or -1 */
 	int			longest;
 	float		longest_distance2;
 	int			duplicate;		/* the edge exists, or -1 */
@@ -306,7 +315,8 @@ weigh_back_link(BackLink *bl, VecamLink *link, VecamGraph *graph,
 						  distance2 - diff * diff, node->degree,
 						  VecamNodeSketches(nl, node),
 						  VecamNodeFactors(nl, node), est);
-	bl->most_occluded = bl->longest = 0;
+	bl->nanchors = 0;
+	bl->most_occluded = bl->longest = -1;
 	bl->longest_distance2 = -1;
 	bl->duplicate = -1;
 	for (int j = 0; j < node->degree; j++)
@@ -322,19 +332,25 @@ weigh_back_link(BackLink *bl, VecamLink *link, VecamGraph *graph,
 		}
 		e2 = Max(e2, 1e-30);
 		bl->occlusion[j] = VecamNodeOcclusions(nl, node)[j];
+		if (VecamNodeRefs(nl, node)[j] == link->ref)
+			bl->duplicate = j;
 		if (d2 < distance2)
 			own = Max(own, distance2 / e2);
-		else
+		if (bl->occlusion[j] == OCCLUSION_ANCHOR)
+		{
+			bl->nanchors++;
+			continue;
+		}
+		if (d2 >= distance2)
 			bl->occlusion[j] = Max(bl->occlusion[j], pack_occlusion(d2 / e2));
-		if (bl->occlusion[j] > bl->occlusion[bl->most_occluded])
+		if (bl->most_occluded < 0 ||
+			bl->occlusion[j] > bl->occlusion[bl->most_occluded])
 			bl->most_occluded = j;
 		if (d2 > bl->longest_distance2)
 		{
 			bl->longest = j;
 			bl->longest_distance2 = d2;
 		}
-		if (VecamNodeRefs(nl, node)[j] == link->ref)
-			bl->duplicate = j;
 	}
 	bl->own = pack_occlusion(own);
 }
@@ -353,6 +369,8 @@ choose_place(const BackLink *bl, const VecamNodeHeader *node, int m0,
 		return bl->duplicate;
 	if (node->degree < m0)
 		return node->degree;
+	if (bl->most_occluded < 0)
+		return -1;
 	if (bl->occlusion[bl->most_occluded] > Max(bl->own, OCCLUSION_ONE))
 		return bl->most_occluded;
 	if (bl->own < OCCLUSION_ONE && bl->longest_distance2 > distance2)
@@ -370,7 +388,8 @@ put_edge(VecamLink *link, VecamGraph *graph, VecamNodeHeader *node,
 	memcpy(VecamNodeOcclusions(nl, node), bl->occlusion, node->degree);
 	set_edge(graph, node, place, link->ref, link->generation, distance2,
 			 link->point.extra, link->point.y, decoded);
-	VecamNodeOcclusions(nl, node)[place] = bl->own;
+	if (bl->duplicate < 0 || bl->occlusion[place] != OCCLUSION_ANCHOR)
+		VecamNodeOcclusions(nl, node)[place] = bl->own;
 	if (place == node->degree)
 		node->degree++;
 }
@@ -434,12 +453,12 @@ change_group_page(PageGroup *group, VecamGraph *graph, int p)
 }
 
 /*
- * Give the hit, on page p of the group, an edge to the linked row, if it
- * profits or if it is forced.  True if there is an edge now.
+ * Give the hit, on page p of the group, an edge to the linked row if it
+ * profits, or in any case, if it has not too many, an anchor.
  */
-static bool
+static void
 link_back(VecamLink *link, VecamGraph *graph, PageGroup *group, int p,
-		  const VecamHit *hit, bool force)
+		  const VecamHit *hit, bool anchor)
 {
 	const VecamIndex *ix = graph->ix;
 	const VecamNodeLayout *nl = &ix->nodes;
@@ -450,32 +469,35 @@ link_back(VecamLink *link, VecamGraph *graph, PageGroup *group, int p,
 
 	if (node == NULL || node->state != VECAM_NODE_LIVE ||
 		node->generation != hit->generation)
-		return false;
+		return;
 	weigh_back_link(&bl, link, graph, node, hit->distance2);
-	place = choose_place(&bl, node, nl->m0, hit->distance2, force);
+	anchor = anchor && bl.nanchors < MAX_ANCHORS(nl->m0);
+	place = choose_place(&bl, node, nl->m0, hit->distance2, anchor);
 	if (place < 0)
-		return false;
+		return;
+	if (anchor)
+	{
+		bl.own = OCCLUSION_ANCHOR;
+		link->anchored = true;
+	}
 
 	vecam_sq8_decode(ix->meta.dims, &hit->code->sq8, hit->code->code,
 					 link->decoded);
 	node = vecam_node_at(nl, change_group_page(group, graph, p), slot);
 	put_edge(link, graph, node, &bl, place, hit->distance2, link->decoded);
-	return true;
 }
 
 /*
  * Link back from hits that are sorted by their refs, by as many as a record
- * has room for at a time.  Takes and drops exclusive locks on their pages, in
- * block order.  Returns how many have an edge now.
+ * has room for at a time; `anchor` is one of them.  Takes and drops exclusive
+ * locks on their pages, in block order.
  *
  * WAL: up to four node pages.
  */
-static int
+static void
 link_back_all(VecamLink *link, VecamGraph *graph, VecamHit **hits, int nhits,
-			  bool force)
+			  const VecamHit *anchor)
 {
-	int			nlinked = 0;
-
 	while (nhits > 0)
 	{
 		PageGroup	group;
@@ -489,13 +511,12 @@ link_back_all(VecamLink *link, VecamGraph *graph, VecamHit **hits, int nhits,
 			while (group.pins[p].blkno !=
 				   VecamRefBlock(&graph->ix->nodes, hits[i]->ref))
 				p++;
-			nlinked += link_back(link, graph, &group, p, hits[i], force);
+			link_back(link, graph, &group, p, hits[i], hits[i] == anchor);
 		}
 		unlock_group(&group, graph);
 		hits += n;
 		nhits -= n;
 	}
-	return nlinked;
 }
 
 static int
@@ -508,30 +529,36 @@ compare_refs(const void *a, const void *b)
 }
 
 /*
- * Link back from the neighbours.  At least one gets an edge, so that the row
- * can be reached; the first chosen one is the nearest.
+ * Link back from the neighbours.  One of them, the nearest that can, has an
+ * anchor to the row for as long as both are there.  So every node can be
+ * reached over anchors from one that was linked before it, and at last from
+ * the first ones, which were entry points, until VACUUM takes nodes out and
+ * looks after those that are left.
  */
 void
 vecam_link_neighbours(VecamLink *link, VecamGraph *graph)
 {
 	VecamHit  **hits = palloc(sizeof(VecamHit *) * Max(link->nchosen, 1));
+	VecamHit   *nearest = NULL;
 	int			nhits = 0;
-	int			nlinked;
 
 	for (int i = 0; i < link->nchosen; i++)
 	{
-		/* the node itself, if it is being linked anew */
+		/* not the node itself, if it is being linked anew */
 		if (link->hits[link->chosen[i]].ref != link->ref)
 			hits[nhits++] = &link->hits[link->chosen[i]];
 	}
+	if (nhits > 0)
+		nearest = hits[0];		/* neighbours are chosen from the nearest on */
 	qsort(hits, nhits, sizeof(VecamHit *), compare_refs);
-	nlinked = link_back_all(link, graph, hits, nhits, false);
+	link->anchored = false;
+	link_back_all(link, graph, hits, nhits, nearest);
 
-	for (int i = 0; i < link->nchosen && nlinked == 0; i++)
+	for (int i = 0; i < link->nhits && !link->anchored && nhits > 0; i++)
 	{
-		hits[0] = &link->hits[link->chosen[i]];
-		if (hits[0]->ref != link->ref)
-			nlinked = link_back_all(link, graph, hits, 1, true);
+		hits[0] = &link->hits[i];
+		if (hits[0]->ref != link->ref && hits[0] != nearest)
+			link_back_all(link, graph, hits, 1, hits[0]);
 	}
 	pfree(hits);
 }
