@@ -41,7 +41,7 @@ DELETE FROM t WHERE id IN (SELECT id FROM t ORDER BY id LIMIT :n FOR UPDATE SKIP
 BEGIN;
 INSERT INTO t (v) SELECT graph_vector(:i, 8) FROM generate_series(1, :n) k;
 ROLLBACK;
-\sleep 5 ms
+\sleep 50 ms
 );
 my $prepared = q(
 \set i random(1, 100000)
@@ -49,7 +49,7 @@ BEGIN;
 INSERT INTO t (v) VALUES (graph_vector(:i, 8));
 DELETE FROM t WHERE id = (SELECT max(id) - 500 - :i % 100 FROM t);
 PREPARE TRANSACTION 'p:client_id';
-\sleep 5 ms
+\sleep 50 ms
 COMMIT PREPARED 'p:client_id';
 BEGIN;
 INSERT INTO t (v) VALUES (graph_vector(:i + 1, 8));

@@ -49,7 +49,7 @@ my $rows = 0;
 for my $query ('few.v <-> q.v', 'few.v <-> nullif(q.v, q.v)')
 {
 	$session->query_safe(qq(BEGIN; DECLARE c CURSOR FOR SELECT q.i, n.id
-		FROM generate_series(1, $rescans) g, queries q, LATERAL (SELECT id FROM few ORDER BY $query LIMIT 2) n));
+		FROM generate_series(1, $rescans) g, queries q, LATERAL (SELECT id FROM few WHERE id <> -g ORDER BY $query LIMIT 2) n));
 	$session->query_safe('MOVE 400 FROM c');
 	$session->query_safe($used);
 	my ($early, $early_kb) = ($session->query_safe($used), resident($pid));
