@@ -240,14 +240,14 @@ main()
 			*) die "usage: scripts/test.sh [unit|regress|isolation|tap|fuzz|all]..." ;;
 		esac
 	done
+	"$VECAM_ROOT/scripts/install-deps.sh"
+	need_pg
+	need_install
 	suites=$*
 	if [ -z "$suites" ] || [[ " $suites " == *" all "* ]]; then
 		suites="unit regress isolation tap"
 		if can_fuzz; then suites="$suites fuzz"; fi
 	fi
-	"$VECAM_ROOT/scripts/install-deps.sh"
-	need_pg
-	need_install
 	WORK=$(server_tmpdir test)
 	say "PostgreSQL: $("$PG_CONFIG" --version)"
 	build_all
