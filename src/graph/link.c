@@ -265,6 +265,7 @@ vecam_link_write_node(VecamLink *link, VecamGraph *graph, VecamNodeState state,
 	if (also)
 		also->apply(vecam_change_page(&change, also->pin, false), also->arg);
 	page = vecam_change_page(&change, &pin, false);
+	vecam_node_page_use_slot(page, nl, slot);
 	fill_node(link, graph, vecam_node_at(nl, page, slot), state, tid);
 	VecamPageGetNodes(page)->nfree--;
 	vecam_change_finish(&change);

@@ -159,8 +159,22 @@ vecam_node_page_init(Page page, const VecamNodeLayout *layout)
 	nodes->node_size = layout->node_size;
 	nodes->nslots = layout->per_page;
 	nodes->nfree = layout->per_page;
-	vecam_page_set_used(page, sizeof(VecamNodePage) +
-						(Size) layout->node_size * layout->per_page);
+	vecam_page_set_used(page, sizeof(VecamNodePage));
+}
+
+/*
+ * A node is about to be written to a slot of the page image: the contents in
+ * use reach to it, if they do not reach farther.  Slots behind them are zeroes,
+ * which is to say free, so that a new page is logged without them.
+ */
+void
+vecam_node_page_use_slot(Page page, const VecamNodeLayout *layout, int slot)
+{
+	Size		used = sizeof(VecamNodePage) +
+		(Size) layout->node_size * (slot + 1);
+
+	if (vecam_page_used(page) < used)
+		vecam_page_set_used(page, used);
 }
 
 /*

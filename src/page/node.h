@@ -55,7 +55,10 @@ StaticAssertDecl(sizeof(VecamNodeHeader) == 48, "node header is on disk");
 StaticAssertDecl(offsetof(VecamNodeHeader, sq8) == 20,
 				 "node header is on disk");
 
-/* Contents of a node page: this header, then nslots slots of node_size. */
+/*
+ * Contents of a node page: this header, then nslots slots of node_size.  Those
+ * behind pd_lower have never been used: they are zeroes, and so free.
+ */
 typedef struct VecamNodePage
 {
 	uint16		node_size;
@@ -124,6 +127,8 @@ extern void vecam_node_layout(VecamNodeLayout *layout, int dims,
 							  VecamMetric metric, int nextents, int m,
 							  int sketch_bits, bool want_fine);
 extern void vecam_node_page_init(Page page, const VecamNodeLayout *layout);
+extern void vecam_node_page_use_slot(Page page, const VecamNodeLayout *layout,
+									 int slot);
 extern int	vecam_nodes_count_rows(const VecamNodeLayout *layout, Page page);
 extern const char *vecam_node_page_damage(Page page,
 										  const VecamNodeLayout *layout);
