@@ -74,7 +74,7 @@ survey_page(IndexVacuumInfo *info, const VecamIndex *ix, BlockNumber blkno,
 			case VECAM_PAGE_GROWING:
 			case VECAM_PAGE_TIDS:
 				stats->num_index_tuples += vecam_slots_count_rows(page);
-				/* beside a graph the map serves nodes, see vacuum.c */
+				/* beside a graph the map serves nodes, see listroom.c */
 				if (!ix->meta.has_graph &&
 					VecamPageGetOpaque(page)->kind == VECAM_PAGE_GROWING)
 					space = vecam_slots_free_space(VecamPageGetSlots(page));

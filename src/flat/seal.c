@@ -568,8 +568,9 @@ is_behind(const VecamListWalk *walk, ListEnd end)
 
 /*
  * Move up to max_rows rows of the growing list into the graph; delay, if not
- * NULL, is called for every page.  sealer->sealed counts.  Pages that join the
- * list meanwhile are left alone: inserters can be faster.
+ * NULL, is called for every page.  sealer->sealed counts.  With PG_INT64_MAX for
+ * all rows, pages that join the list meanwhile are left alone: inserters can be
+ * faster.
  */
 void
 vecam_seal_rows(VecamSealer *sealer, int64 max_rows, void (*delay) (void))
@@ -579,15 +580,17 @@ vecam_seal_rows(VecamSealer *sealer, int64 max_rows, void (*delay) (void))
 	int64		target = max_rows > PG_INT64_MAX - sealer->sealed ?
 		PG_INT64_MAX : sealer->sealed + max_rows;
 	BlockNumber blkno;
-	ListEnd		end;
+	bool		all = max_rows == PG_INT64_MAX;
+	ListEnd		end = {0, 0};
 
 	if (!sealer->ix->meta.has_graph)
 		start_graph(sealer);
-	end = find_list_end(index, &sealer->ix->meta);
+	if (all)
+		end = find_list_end(index, &sealer->ix->meta);
 	vecam_list_begin(walk, index, &sealer->ix->meta, VECAM_LIST_GROWING);
 	while (sealer->sealed < target &&
 		   BlockNumberIsValid(blkno = vecam_list_next(walk)) &&
-		   !is_behind(walk, end))
+		   !(all && is_behind(walk, end)))
 	{
 		if (delay)
 			delay();

@@ -8,7 +8,7 @@
  * it.  So dead nodes are let be until they are one in eight: then most pages
  * have several of the edges, and each is written once for all of them.
  *
- * The caller holds the seal lock, so nobody else changes nodes but bulkdelete
+ * The caller has the seal lock alone, so nobody else changes nodes but bulkdelete
  * of a concurrent VACUUM, which there is not.  Three passes over the pages:
  *
  *		1	the state of every node, and which nodes an edge leads to
@@ -548,27 +548,27 @@ splice_page(Repair *repair, BlockNumber blkno)
 	VecamGraph *graph = repair->graph;
 	const VecamNodeLayout *nl = &graph->ix->nodes;
 	VecamPin	pin;
-	uint64		todo = 0;
+	bool		wanted[MaxOffsetNumber] = {false};
 	MemoryContext old;
 
 	vecam_store_pin(graph->store, blkno, BUFFER_LOCK_SHARE, &pin);
-	for (int slot = 0; slot < Min(nl->per_page, 64); slot++)
+	for (int slot = 0; slot < nl->per_page; slot++)
 	{
 		VecamNodeHeader *node = vecam_node_of_pin(graph, &pin, slot);
 
 		if (node == NULL)
 			break;
-		if (is_kept(repair, VecamMakeRef(nl, blkno, slot)) &&
-			count_bad_edges(repair, node) > 0)
-			todo |= UINT64CONST(1) << slot;
+		wanted[slot] = is_kept(repair, VecamMakeRef(nl, blkno, slot)) &&
+			count_bad_edges(repair, node) > 0;
 	}
 	vecam_store_unpin(graph->store, &pin);
 
 	old = MemoryContextSwitchTo(repair->scratch);
-	for (int slot = 0; todo != 0; slot++, todo >>= 1)
+	for (int slot = 0; slot < nl->per_page; slot++)
 	{
-		if (todo & 1)
-			splice_node(repair, VecamMakeRef(nl, blkno, slot));
+		if (!wanted[slot])
+			continue;
+		splice_node(repair, VecamMakeRef(nl, blkno, slot));
 		MemoryContextReset(repair->scratch);
 	}
 	MemoryContextSwitchTo(old);
