@@ -44,62 +44,6 @@ vecam_bulkdelete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 	return stats;
 }
 
-/*
- * Count a page and tell the free space map about it.  Takes and drops a share
- * lock.
- */
-static void
-survey_page(IndexVacuumInfo *info, const VecamIndex *ix, BlockNumber blkno,
-			IndexBulkDeleteResult *stats)
-{
-	Relation	index = info->index;
-	Buffer		buf = ReadBufferExtended(index, MAIN_FORKNUM, blkno, RBM_NORMAL,
-										 info->strategy);
-	Page		page;
-	bool		is_free = false;
-	Size		space = 0;
-
-	LockBuffer(buf, BUFFER_LOCK_SHARE);
-	page = BufferGetPage(buf);
-	if (PageIsNew(page))
-		is_free = true;
-	else
-	{
-		vecam_page_check(index, blkno, page);
-		switch (VecamPageGetOpaque(page)->kind)
-		{
-			case VECAM_PAGE_FREE:
-				is_free = true;
-				break;
-			case VECAM_PAGE_GROWING:
-			case VECAM_PAGE_TIDS:
-				stats->num_index_tuples += vecam_slots_count_rows(page);
-				/* beside a graph the map serves nodes, see vacuum.c */
-				if (!ix->meta.has_graph &&
-					VecamPageGetOpaque(page)->kind == VECAM_PAGE_GROWING)
-					space = vecam_slots_free_space(VecamPageGetSlots(page));
-				break;
-			case VECAM_PAGE_NODE:
-				vecam_node_page_check(index, blkno, page, &ix->nodes);
-				stats->num_index_tuples += vecam_nodes_count_rows(&ix->nodes, page);
-				space = (Size) ix->nodes.node_size *
-					VecamPageGetNodes(page)->nfree;
-				break;
-			default:
-				break;
-		}
-	}
-	UnlockReleaseBuffer(buf);
-
-	if (is_free)
-	{
-		vecam_record_free_page(index, blkno);
-		stats->pages_free++;
-	}
-	else
-		vecam_record_free_space(index, blkno, space);
-}
-
 /* Rows in the growing list. */
 static int64
 count_growing_rows(Relation index, const VecamIndex *ix)
@@ -135,6 +79,12 @@ seal_growing_rows(Relation index)
 	vecam_sealer_end(sealer);
 }
 
+static void
+delay_finish(void *arg)
+{
+	vecam_vacuum_delay_point();
+}
+
 /*
  * Seal the growing list if it is long enough, then repair the graph, alone.
  * What has come to the growing list in between is sealed before the repair, so
@@ -148,6 +98,7 @@ maintain_graph(IndexVacuumInfo *info, VecamIndex *ix,
 	Relation	index = info->index;
 	bool		seal = vecam_wants_seal(index, ix,
 										count_growing_rows(index, ix), 1);
+	VecamRepairStats repair;
 	VecamSealer *sealer;
 
 	if (!ix->meta.has_graph && !seal)
@@ -156,11 +107,13 @@ maintain_graph(IndexVacuumInfo *info, VecamIndex *ix,
 		seal_growing_rows(index);
 	VECAM_STOP("vacuum-cleanup");
 	sealer = vecam_sealer_begin(index, VECAM_SEAL_EXCLUSIVE, true);
+	vecam_finish_moves(&sealer->graph, (Size) maintenance_work_mem * 1024, delay_finish,
+					   NULL);
 	vecam_sealer_trim_chunks(sealer, vecam_vacuum_delay_point);
 	VECAM_STOP("vacuum-trimmed");
 	if (seal)
 		vecam_seal_rows(sealer, PG_INT64_MAX, vecam_vacuum_delay_point);
-	vecam_sealer_repair(sealer, seal, vecam_vacuum_delay_point);
+	vecam_sealer_repair(sealer, seal, false, vecam_vacuum_delay_point, &repair);
 	VECAM_STOP("vacuum-repaired");
 	vecam_index_reread(index, ix);
 	for (VecamList list = VECAM_NROWLISTS; list < VECAM_NLISTS; list++)
@@ -199,7 +152,7 @@ vecam_vacuumcleanup(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < nblocks; blkno++)
 	{
 		vecam_vacuum_delay_point();
-		survey_page(info, ix, blkno, stats);
+		vecam_survey_page(info->index, ix, blkno, info->strategy, stats);
 	}
 	pfree(ix);
 	stats->num_pages = nblocks;

@@ -285,14 +285,20 @@ vecam_flat_next(VecamFlatScan *scan, ItemPointer tid, double *bound)
 {
 	if (vecam_flat_needs_pass(scan))
 		collect_candidates(scan);
-	if (scan->candidates.left == 0)
-		return false;
+	while (scan->candidates.left > 0)
+	{
+		VecamCandidate c = vecam_candidates_take(&scan->candidates);
 
-	scan->last = vecam_candidates_take(&scan->candidates);
-	scan->started = true;
-	*tid = scan->last.tid;
-	*bound = scan->last.bound;
-	return true;
+		/* a row that was moved during the pass may have been met twice */
+		if (scan->started && vecam_compare_candidates(&c, &scan->last) == 0)
+			continue;
+		scan->last = c;
+		scan->started = true;
+		*tid = c.tid;
+		*bound = c.bound;
+		return true;
+	}
+	return false;
 }
 
 /*

@@ -23,12 +23,10 @@ set_node_pointer(const VecamNodeLayout *nl, ItemPointer pointer, VecamRef ref)
 	ItemPointerSet(pointer, VecamRefBlock(nl, ref), VecamRefSlot(nl, ref) + 1);
 }
 
-/* The chunk in a slot of the page in hand if it belongs to the node. */
+/* The chunk in a slot of the page in hand; NULL if there is none (any more). */
 static VecamTidChunk *
-chunk_of_pin(VecamGraph *graph, VecamPin *pin, VecamRef chunk_ref,
-			 VecamRef node_ref, uint8 generation)
+chunk_at(VecamGraph *graph, VecamPin *pin, VecamRef chunk_ref)
 {
-	ItemPointerData owner;
 	VecamSlotPage *slots = VecamPageGetSlots(pin->page);
 	VecamTidChunk *chunk;
 
@@ -40,9 +38,7 @@ chunk_of_pin(VecamGraph *graph, VecamPin *pin, VecamRef chunk_ref,
 		return NULL;
 
 	chunk = (VecamTidChunk *) vecam_slot(slots, VecamChunkSlot(chunk_ref));
-	set_node_pointer(&graph->ix->nodes, &owner, node_ref);
-	if (!ItemPointerEquals(&chunk->node, &owner) ||
-		chunk->generation != generation)
+	if (!vecam_slot_is_live((VecamTidEntry *) chunk))
 		return NULL;
 	if (chunk->ntids > VECAM_CHUNK_TIDS)
 		vecam_corrupt(graph->store->index, pin->blkno, "chunk of %u tids",
@@ -50,9 +46,47 @@ chunk_of_pin(VecamGraph *graph, VecamPin *pin, VecamRef chunk_ref,
 	return chunk;
 }
 
+/* Does the chunk name this node as its own? */
+static bool
+names_node(VecamGraph *graph, const VecamTidChunk *chunk, VecamRef node_ref,
+		   uint8 generation)
+{
+	ItemPointerData owner;
+
+	set_node_pointer(&graph->ix->nodes, &owner, node_ref);
+	return ItemPointerEquals(unconstify(ItemPointerData *, &chunk->node), &owner) &&
+		chunk->generation == generation;
+}
+
+/* The chunk in a slot of the page in hand if it names the node. */
+static VecamTidChunk *
+chunk_of_pin(VecamGraph *graph, VecamPin *pin, VecamRef chunk_ref,
+			 VecamRef node_ref, uint8 generation)
+{
+	VecamTidChunk *chunk = chunk_at(graph, pin, chunk_ref);
+
+	return chunk && names_node(graph, chunk, node_ref, generation) ?
+		chunk : NULL;
+}
+
+/* Does a chunk name as its node one that was moved to this place? */
+static bool
+is_chunk_of_moved(VecamGraph *graph, const VecamTidChunk *chunk,
+				  VecamRef node_ref, uint8 generation)
+{
+	const VecamNodeLayout *nl = &graph->ix->nodes;
+	VecamRef	ref = VecamMakeRef(nl, ItemPointerGetBlockNumberNoCheck(&chunk->node),
+								   ItemPointerGetOffsetNumberNoCheck(&chunk->node) - 1);
+	uint8		ref_generation = chunk->generation;
+
+	vecam_node_follow(graph, &ref, &ref_generation);
+	return ref == node_ref && ref_generation == generation;
+}
+
 /*
  * Copy a chunk of the node; false if the chunk is not the node's (any more).
- * Takes and drops a share lock.
+ * Compaction moves a node first, and then tells its chunks.  Takes and drops
+ * share locks, one at a time.
  */
 bool
 vecam_read_chunk(VecamGraph *graph, VecamRef chunk, VecamRef node,
@@ -65,11 +99,12 @@ vecam_read_chunk(VecamGraph *graph, VecamRef chunk, VecamRef node,
 		return false;
 	vecam_store_pin(graph->store, VecamChunkBlock(chunk), BUFFER_LOCK_SHARE,
 					&pin);
-	found = chunk_of_pin(graph, &pin, chunk, node, generation);
+	found = chunk_at(graph, &pin, chunk);
 	if (found)
 		*copy = *found;
 	vecam_store_unpin(graph->store, &pin);
-	return found != NULL;
+	return found && (names_node(graph, copy, node, generation) ||
+					 is_chunk_of_moved(graph, copy, node, generation));
 }
 
 /*

@@ -488,6 +488,77 @@ vecam_list_add_page(Relation index, VecamList list, int slot_size)
 	return buf;
 }
 
+/* The last directory page of the chain, exclusively locked. */
+static Buffer
+lock_last_directory(Relation index, BlockNumber head, VecamList list)
+{
+	Buffer		buf = read_directory(index, head, list, BUFFER_LOCK_EXCLUSIVE);
+
+	for (;;)
+	{
+		BlockNumber next = VecamPageGetOpaque(BufferGetPage(buf))->next;
+
+		if (!BlockNumberIsValid(next))
+			return buf;
+		UnlockReleaseBuffer(buf);
+		buf = read_directory(index, next, list, BUFFER_LOCK_EXCLUSIVE);
+	}
+}
+
+/*
+ * Add the free page `buf`, exclusively locked, to a list that is not empty,
+ * behind all others: walks under way come to it last.  `dir_buf`, another one,
+ * may become a directory page: true if it has.
+ */
+bool
+vecam_list_append_page(Relation index, VecamList list, int slot_size,
+					   Buffer buf, Buffer dir_buf)
+{
+	Buffer		meta_buf = ReadBuffer(index, VECAM_META_BLKNO);
+	Buffer		last_buf;
+	bool		full;
+
+	LockBuffer(meta_buf, BUFFER_LOCK_EXCLUSIVE);
+	last_buf = lock_last_directory(index,
+								   vecam_meta_of_buffer(index, meta_buf)->lists[list].head,
+								   list);
+	full = VecamPageGetDirectory(BufferGetPage(last_buf))->nblocks ==
+		VECAM_DIRECTORY_CAPACITY;
+	if (full)
+		extend_chain(index, meta_buf, last_buf, dir_buf, buf, list, slot_size);
+	else
+		extend_list(index, last_buf, buf, list, slot_size);
+	UnlockReleaseBuffer(last_buf);
+	UnlockReleaseBuffer(meta_buf);
+	return full;
+}
+
+/*
+ * The directory page that names a page of the list, or InvalidBlockNumber.
+ * Takes and drops share locks.
+ */
+BlockNumber
+vecam_list_directory_of(Relation index, VecamList list, BlockNumber blkno)
+{
+	VecamMetaPageData meta;
+	VecamListWalk *walk = palloc(sizeof(VecamListWalk));
+	BlockNumber found = InvalidBlockNumber;
+	BlockNumber next;
+
+	vecam_meta_read(index, &meta);
+	vecam_list_begin(walk, index, &meta, list);
+	while (BlockNumberIsValid(next = vecam_list_next(walk)))
+	{
+		if (next == blkno)
+		{
+			found = walk->directory;
+			break;
+		}
+	}
+	pfree(walk);
+	return found;
+}
+
 /*
  * The pages that joined the list last, as far as the directory page that takes
  * additions tells, into blocks[VECAM_NEWEST_PAGES]; returns how many.
