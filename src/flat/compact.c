@@ -52,6 +52,7 @@ typedef struct BlockNote
 	uint8		kind;			/* VecamPageKind, all-zero pages are free */
 	uint8		list;			/* of a slot page */
 	bool		has_room;		/* a node page with free slots */
+	uint16		nlive;			/* slots in use of a slot page */
 } BlockNote;
 
 typedef struct Compaction
@@ -93,7 +94,7 @@ note_block(Relation index, BlockNumber blkno)
 {
 	Buffer		buf = ReadBuffer(index, blkno);
 	Page		page = BufferGetPage(buf);
-	BlockNote	note = {VECAM_PAGE_FREE, 0, false};
+	BlockNote	note = {VECAM_PAGE_FREE, 0, false, 0};
 
 	LockBuffer(buf, BUFFER_LOCK_SHARE);
 	if (!PageIsNew(page))
@@ -105,7 +106,10 @@ note_block(Relation index, BlockNumber blkno)
 		note.has_room = VecamPageGetNodes(page)->nfree > 0;
 	else if (note.kind == VECAM_PAGE_GROWING || note.kind == VECAM_PAGE_TIDS ||
 			 note.kind == VECAM_PAGE_ENTRY)
+	{
 		note.list = VecamPageGetSlots(page)->list;
+		note.nlive = VecamPageGetSlots(page)->nlive;
+	}
 	UnlockReleaseBuffer(buf);
 	return note;
 }
@@ -287,6 +291,30 @@ move_rows(Compaction *c, VecamList list, BlockNumber from, BlockNumber to,
 	return moved;
 }
 
+/* Move the TID chunks of a page to an earlier one, one by one. */
+static int
+move_chunks(Compaction *c, BlockNumber from, BlockNumber to, int *left)
+{
+	BlockNote	now = note_block(c->index, from);
+	int			moved = 0;
+
+	*left = 0;
+	if (now.kind != VECAM_PAGE_TIDS || now.list != VECAM_LIST_OVERFLOW)
+		return 0;
+	for (int slot = 0; slot < VECAM_SLOTS_PER_PAGE(sizeof(VecamTidChunk)); slot++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (vecam_move_chunk(&c->sealer->graph, VecamMakeChunkRef(from, slot), to))
+		{
+			moved++;
+			VECAM_STOP("compact-chunk");
+		}
+	}
+	now = note_block(c->index, from);
+	*left = now.nlive;
+	return moved;
+}
+
 /* Take a page that has no rows out of its list. */
 static void
 remove_list_page(Compaction *c, VecamList list, BlockNumber blkno)
@@ -302,6 +330,7 @@ static void
 vacate_list_page(Compaction *c, VecamList list, BlockNumber blkno)
 {
 	int			left;
+	int			moved;
 
 	do
 	{
@@ -310,13 +339,28 @@ vacate_list_page(Compaction *c, VecamList list, BlockNumber blkno)
 		if (!BlockNumberIsValid(to))
 			return;
 		pause_compaction(c);
-		c->progress += move_rows(c, list, blkno, to, &left);
+		moved = list == VECAM_LIST_OVERFLOW ? move_chunks(c, blkno, to, &left) :
+			move_rows(c, list, blkno, to, &left);
+		c->progress += moved;
 		if (left > 0)
 			c->fill[list] = InvalidBlockNumber;
-	} while (left > 0);
+	} while (left > 0 && moved > 0);
 	if (list == VECAM_LIST_ENTRIES)
 		vecam_meta_count_entry_change(c->index);
 	remove_list_page(c, list, blkno);
+}
+
+/* Move a directory page to the first free one. */
+static void
+vacate_directory_page(Compaction *c, BlockNumber blkno)
+{
+	Buffer		buf = take_free_page(c, blkno);
+
+	if (!BufferIsValid(buf))
+		return;
+	c->progress += vecam_list_move_directory(c->index, blkno, buf);
+	UnlockReleaseBuffer(buf);
+	VECAM_STOP("compact-directory");
 }
 
 static void
@@ -336,9 +380,10 @@ vacate_page(Compaction *c, BlockNumber blkno)
 		case VECAM_PAGE_GROWING:
 		case VECAM_PAGE_TIDS:
 		case VECAM_PAGE_ENTRY:
-			if (note->list == VECAM_LIST_OVERFLOW)
-				return;
 			vacate_list_page(c, note->list, blkno);
+			break;
+		case VECAM_PAGE_DIRECTORY:
+			vacate_directory_page(c, blkno);
 			break;
 		default:
 			return;

@@ -149,6 +149,7 @@ static void
 leave_reference(VecamNodeHeader *node, VecamRef to, uint8 generation)
 {
 	node->state = VECAM_NODE_MOVED;
+	node->degree = 0;
 	node->ntids = 0;
 	node->overflow = VECAM_INVALID_REF;
 	node->forward = to;

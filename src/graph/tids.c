@@ -426,3 +426,160 @@ vecam_trim_chunks(VecamGraph *graph, VecamRef node_ref, uint8 generation,
 	}
 	return before == VECAM_INVALID_REF;
 }
+
+/* What names a chunk: its node (before is invalid), or the chunk before it. */
+typedef struct ChunkPlace
+{
+	VecamRef	node;
+	uint8		generation;
+	VecamRef	before;
+} ChunkPlace;
+
+/* The first chunk of a node as it is now. */
+static VecamRef
+first_chunk(VecamGraph *graph, VecamRef ref, uint8 generation)
+{
+	const VecamNodeLayout *nl = &graph->ix->nodes;
+	VecamRef	first = VECAM_INVALID_REF;
+	VecamNodeHeader *node;
+	VecamPin	pin;
+
+	if (VecamRefBlock(nl, ref) >= vecam_store_nblocks(graph->store))
+		return VECAM_INVALID_REF;
+	vecam_store_pin(graph->store, VecamRefBlock(nl, ref), BUFFER_LOCK_SHARE,
+					&pin);
+	node = vecam_node_of_pin(graph, &pin, VecamRefSlot(nl, ref));
+	if (node && node->state == VECAM_NODE_LIVE && node->generation == generation)
+		first = node->overflow;
+	vecam_store_unpin(graph->store, &pin);
+	return first;
+}
+
+/* Find what names the chunk, a copy of which is given; false if nothing does. */
+static bool
+find_chunk_place(VecamGraph *graph, VecamRef chunk_ref,
+				 const VecamTidChunk *chunk, ChunkPlace *place)
+{
+	const VecamNodeLayout *nl = &graph->ix->nodes;
+	int64		left = vecam_max_chunks(graph);
+	VecamTidChunk copy;
+	VecamRef	next;
+
+	place->node = VecamMakeRef(nl, ItemPointerGetBlockNumberNoCheck(&chunk->node),
+							   ItemPointerGetOffsetNumberNoCheck(&chunk->node) - 1);
+	place->generation = chunk->generation;
+	vecam_node_follow(graph, &place->node, &place->generation);
+	place->before = VECAM_INVALID_REF;
+	next = first_chunk(graph, place->node, place->generation);
+	while (next != chunk_ref)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (next == VECAM_INVALID_REF || left-- == 0 ||
+			!vecam_read_chunk(graph, next, place->node, place->generation, &copy))
+			return false;
+		place->before = next;
+		next = copy.next;
+	}
+	return true;
+}
+
+/* The image of a page that may be in the change already. */
+static Page
+change_once(VecamChange *change, VecamPin *pin, VecamPin **pins, Page *images,
+			int *n)
+{
+	for (int i = 0; i < *n; i++)
+	{
+		if (pins[i]->blkno == pin->blkno)
+			return images[i];
+	}
+	pins[*n] = pin;
+	images[*n] = vecam_change_page(change, pin, false);
+	return images[(*n)++];
+}
+
+/*
+ * Move a chunk from the page in hand to the one in hand, and let what names it,
+ * on the page in hand, name its new place.  The three may be the same page.
+ *
+ * WAL: page of the node or of the chunk before it, old and new tid page.
+ */
+static void
+relink_chunk(VecamGraph *graph, VecamRef chunk_ref, const ChunkPlace *place,
+			 VecamPin *before_pin, VecamPin *from_pin, VecamPin *to_pin, int slot)
+{
+	VecamPin   *pins[3];
+	Page		images[3];
+	int			n = 0;
+	VecamRef	new_ref = VecamMakeChunkRef(to_pin->blkno, slot);
+	VecamChange change;
+	Page		page;
+	Page		from_page;
+
+	vecam_change_start(&change, graph->store);
+	page = change_once(&change, before_pin, pins, images, &n);
+	if (place->before == VECAM_INVALID_REF)
+		vecam_node_at(&graph->ix->nodes, page,
+					  VecamRefSlot(&graph->ix->nodes, place->node))->overflow = new_ref;
+	else
+		((VecamTidChunk *) vecam_slot(VecamPageGetSlots(page),
+									  VecamChunkSlot(place->before)))->next = new_ref;
+	from_page = change_once(&change, from_pin, pins, images, &n);
+	page = change_once(&change, to_pin, pins, images, &n);
+	vecam_slots_put(page, slot, vecam_slot(VecamPageGetSlots(from_page),
+										   VecamChunkSlot(chunk_ref)));
+	vecam_slots_remove(from_page, VecamChunkSlot(chunk_ref));
+	vecam_change_finish(&change);
+}
+
+/*
+ * Move a chunk to page `to`, another one; false if that is full or nothing names
+ * the chunk.  The caller has the seal lock alone.
+ */
+bool
+vecam_move_chunk(VecamGraph *graph, VecamRef chunk_ref, BlockNumber to)
+{
+	BlockNumber from = VecamChunkBlock(chunk_ref);
+	ChunkPlace	place;
+	VecamTidChunk copy;
+	VecamTidChunk *chunk;
+	VecamPin	from_pin;
+	VecamPin	to_pin;
+	VecamPin	before_pin;
+	VecamPin   *before = &before_pin;
+	BlockNumber before_blkno;
+	VecamSlotPage *slots;
+	int			slot;
+
+	vecam_store_pin(graph->store, from, BUFFER_LOCK_SHARE, &from_pin);
+	chunk = chunk_at(graph, &from_pin, chunk_ref);
+	if (chunk)
+		copy = *chunk;
+	vecam_store_unpin(graph->store, &from_pin);
+	if (chunk == NULL || !find_chunk_place(graph, chunk_ref, &copy, &place))
+		return false;
+
+	before_blkno = place.before == VECAM_INVALID_REF ?
+		VecamRefBlock(&graph->ix->nodes, place.node) :
+		VecamChunkBlock(place.before);
+	if (before_blkno != from && before_blkno != to)
+		vecam_store_pin(graph->store, before_blkno, BUFFER_LOCK_EXCLUSIVE,
+						&before_pin);
+	vecam_store_pin(graph->store, to, BUFFER_LOCK_EXCLUSIVE, &to_pin);
+	vecam_store_pin(graph->store, from, BUFFER_LOCK_EXCLUSIVE, &from_pin);
+	if (before_blkno == from)
+		before = &from_pin;
+	else if (before_blkno == to)
+		before = &to_pin;
+
+	slots = vecam_slots_of_buffer(graph->store->index, to_pin.buf, graph->ix,
+								  VECAM_LIST_OVERFLOW);
+	slot = slots ? vecam_slots_find_free(slots) : -1;
+	if (slot >= 0)
+		relink_chunk(graph, chunk_ref, &place, before, &from_pin, &to_pin, slot);
+	vecam_store_unpin(graph->store, &from_pin);
+	vecam_store_unpin(graph->store, &to_pin);
+	if (before == &before_pin)
+		vecam_store_unpin(graph->store, &before_pin);
+	return slot >= 0;
+}
