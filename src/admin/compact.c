@@ -10,7 +10,7 @@
 #include "admin/admin.h"
 #include "compat.h"
 #include "flat/compact.h"
-#include "flat/growing.h"
+#include "flat/seal.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "page/slots.h"
@@ -131,14 +131,23 @@ vecam_fragmentation(PG_FUNCTION_ARGS)
 	PG_RETURN_FLOAT8(result);
 }
 
-/* Pages that so many rows of vectors take: nodes in the end. */
+/*
+ * Pages that so many rows of vectors take: as growing rows, which of a graph are
+ * no more than wait to be sealed, and as nodes.
+ */
 static int64
 pages_for_rows(const VecamIndex *ix, int64 rows)
 {
-	int			per_page = ix->meta.kind == VECAM_KIND_FLAT ?
-		VECAM_SLOTS_PER_PAGE(ix->meta.growing_size) : ix->nodes.per_page;
+	int			growing_per_page = VECAM_SLOTS_PER_PAGE(ix->meta.growing_size);
+	int64		pages = rows * ix->meta.nextents;
+	int64		growing = rows;
 
-	return (rows + per_page - 1) / per_page + rows * ix->meta.nextents;
+	if (ix->meta.kind != VECAM_KIND_FLAT)
+	{
+		growing = Min(rows, vecam_choose_seal_threshold(ix));
+		pages += (rows + ix->nodes.per_page - 1) / ix->nodes.per_page;
+	}
+	return pages + (growing + growing_per_page - 1) / growing_per_page;
 }
 
 /*

@@ -9,12 +9,17 @@
 
 #include "am/am.h"
 #include "compat.h"
+#include "flat/compact.h"
 #include "flat/seal.h"
 #include "page/pagelist.h"
 #include "page/slots.h"
 #include "page/stop.h"
 #include "storage/bufmgr.h"
 #include "storage/indexfsm.h"
+
+/* VACUUM compacts one part of so many of an index, but not less than this. */
+#define COMPACT_PARTS 8
+#define MIN_COMPACT_PAGES 64
 
 /*
  * ambulkdelete: remove the rows whose TIDs the callback calls dead.  Called
@@ -123,6 +128,26 @@ maintain_graph(IndexVacuumInfo *info, VecamIndex *ix,
 }
 
 /*
+ * Compact the index if it holds less than its option asks for: a part of it at a
+ * time, as VACUUM has other things to do.  The file stays as long as it is.
+ */
+static void
+compact_fragmented(Relation index, const VecamIndex *ix)
+{
+	double		threshold = vecam_options_of(index).compact_threshold;
+	BlockNumber nblocks = RelationGetNumberOfBlocks(index);
+	VecamCompactStats stats;
+
+	if (threshold <= 0 || nblocks < MIN_COMPACT_PAGES ||
+		vecam_index_fragmentation(index, ix, vecam_vacuum_delay_point) <= threshold)
+		return;
+	vecam_compact_index(index, Max(nblocks / COMPACT_PARTS, MIN_COMPACT_PAGES),
+						(Size) maintenance_work_mem * 1024,
+						vecam_vacuum_delay_point, &stats);
+	VECAM_STOP("vacuum-compacted");
+}
+
+/*
  * amvacuumcleanup: free pages without rows, count what is left, and make the
  * free space map say what is free.  The pass over all blocks also finds pages
  * that a crash left all-zero at the end of the relation.
@@ -142,6 +167,9 @@ vecam_vacuumcleanup(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 	maintain_graph(info, ix, stats);
 	for (VecamList list = 0; list < VECAM_NROWLISTS; list++)
 		vecam_list_free_empty_pages(info, ix, list, stats);
+	vecam_index_reread(info->index, ix);
+
+	compact_fragmented(info->index, ix);
 	vecam_index_reread(info->index, ix);
 
 	VECAM_STOP("vacuum-survey");

@@ -198,6 +198,22 @@ vacate_node_page(Compaction *c, BlockNumber blkno)
 	} while (left > 0);
 }
 
+/* Let a free page, exclusively locked, be the last one of the list. */
+static void
+append_to_list(Compaction *c, VecamList list, Buffer buf)
+{
+	int			slot_size = vecam_slot_size(c->sealer->ix, list);
+
+	if (!vecam_list_append_page(c->index, list, slot_size, buf, InvalidBuffer))
+	{
+		Buffer		dir_buf = vecam_alloc_page(c->index);
+
+		vecam_list_append_page(c->index, list, slot_size, buf, dir_buf);
+		UnlockReleaseBuffer(dir_buf);
+	}
+	c->fill[list] = BufferGetBlockNumber(buf);
+}
+
 /*
  * A page of the list before `end` that takes rows, or InvalidBlockNumber.  It
  * has joined the list as the last one.
@@ -206,22 +222,13 @@ static BlockNumber
 find_list_room(Compaction *c, VecamList list, BlockNumber end)
 {
 	Buffer		buf;
-	Buffer		dir_buf;
-	BlockNumber dir_blkno;
 
 	if (BlockNumberIsValid(c->fill[list]) && c->fill[list] < end)
 		return c->fill[list];
 	buf = take_free_page(c, end);
 	if (!BufferIsValid(buf))
 		return InvalidBlockNumber;
-	dir_buf = vecam_alloc_page(c->index);
-	dir_blkno = BufferGetBlockNumber(dir_buf);
-	c->fill[list] = BufferGetBlockNumber(buf);
-	if (!vecam_list_append_page(c->index, list,
-								vecam_slot_size(c->sealer->ix, list), buf,
-								dir_buf))
-		vecam_record_free_page(c->index, dir_blkno);
-	UnlockReleaseBuffer(dir_buf);
+	append_to_list(c, list, buf);
 	UnlockReleaseBuffer(buf);
 	VECAM_STOP("compact-appended");
 	return c->fill[list];
@@ -391,12 +398,251 @@ vacate_page(Compaction *c, BlockNumber blkno)
 	c->pages_left--;
 }
 
+/* Whose code a page of a long row is a part of. */
+typedef struct ExtentOwner
+{
+	BlockNumber blkno;			/* invalid: not known */
+	uint16		slot;
+} ExtentOwner;
+
+/*
+ * The blocks of extents that a slot of a page names, or NULL if it names none
+ * that may be moved: a row that is being sealed shares them with its node.
+ */
+static uint8 *
+extent_payload(const VecamIndex *ix, Page page, int slot)
+{
+	if (VecamPageGetOpaque(page)->kind == VECAM_PAGE_NODE)
+	{
+		VecamNodeHeader *node = vecam_node_at(&ix->nodes, page, slot);
+
+		return node->state == VECAM_NODE_LIVE ?
+			VecamNodeCode(&ix->nodes, node) : NULL;
+	}
+	else
+	{
+		VecamTidEntry *entry = vecam_slot(VecamPageGetSlots(page), slot);
+
+		return is_movable(VECAM_LIST_GROWING, entry) ?
+			VecamGrowingPayload((VecamGrowingEntry *) entry) : NULL;
+	}
+}
+
+/* The slots of a page that may name extents. */
+static int
+count_owner_slots(Compaction *c, Buffer buf)
+{
+	if (vecam_page_is(c->index, buf, VECAM_PAGE_NODE))
+		return c->sealer->ix->nodes.per_page;
+	if (vecam_slots_are_of(c->index, buf, VECAM_LIST_GROWING))
+		return VecamPageGetSlots(BufferGetPage(buf))->nslots;
+	return 0;
+}
+
+/* Note what the slots of a page own. */
+static void
+note_owners(Compaction *c, BlockNumber blkno, ExtentOwner *owners)
+{
+	const VecamIndex *ix = c->sealer->ix;
+	Buffer		buf = ReadBuffer(c->index, blkno);
+	int			nslots;
+
+	LockBuffer(buf, BUFFER_LOCK_SHARE);
+	nslots = count_owner_slots(c, buf);
+	for (int slot = 0; slot < nslots; slot++)
+	{
+		uint8	   *payload = extent_payload(ix, BufferGetPage(buf), slot);
+		BlockNumber blocks[VECAM_MAX_EXTENTS];
+
+		if (payload == NULL)
+			continue;
+		vecam_extent_blocks(c->index, blkno, payload, ix->meta.nextents, blocks);
+		for (int i = 0; i < ix->meta.nextents; i++)
+		{
+			if (blocks[i] >= c->nblocks)
+				continue;		/* of a new row */
+			owners[blocks[i]].blkno = blkno;
+			owners[blocks[i]].slot = slot;
+		}
+	}
+	UnlockReleaseBuffer(buf);
+}
+
+/* Let the owner, on the page in hand, name the new place of an extent page. */
+static void
+write_extent_move(Compaction *c, VecamPin *owner_pin, uint8 *name,
+				  VecamPin *old_pin, Buffer new_buf)
+{
+	VecamStore *store = &c->sealer->store;
+	VecamPin	new_pin = {BufferGetBlockNumber(new_buf), new_buf,
+	BufferGetPage(new_buf)};
+	VecamChange change;
+	Page		page;
+	Page		old_page;
+
+	vecam_change_start(&change, store);
+	page = vecam_change_page(&change, owner_pin, false);
+	memcpy((char *) page + ((char *) name - (char *) owner_pin->page),
+		   &new_pin.blkno, sizeof(BlockNumber));
+	old_page = vecam_change_page(&change, old_pin, false);
+	memcpy(vecam_change_page(&change, &new_pin, true), old_page, BLCKSZ);
+	vecam_page_free(old_page);
+	vecam_change_finish(&change);
+	c->progress++;
+}
+
+/*
+ * Move the extent page at block `old` to a free page, exclusively locked, if
+ * the owner has it still.
+ *
+ * WAL: owner's page, two extent pages.
+ */
+static void
+move_extent(Compaction *c, const ExtentOwner *owner, BlockNumber old,
+			Buffer new_buf)
+{
+	VecamStore *store = &c->sealer->store;
+	VecamPin	owner_pin;
+	VecamPin	old_pin;
+	uint8	   *payload = NULL;
+
+	vecam_store_pin(store, owner->blkno, BUFFER_LOCK_EXCLUSIVE, &owner_pin);
+	if (owner->slot < count_owner_slots(c, owner_pin.buf))
+		payload = extent_payload(c->sealer->ix, owner_pin.page, owner->slot);
+	for (int i = 0; payload && i < c->sealer->ix->meta.nextents; i++)
+	{
+		uint8	   *name = payload + sizeof(BlockNumber) * i;
+
+		if (memcmp(name, &old, sizeof(BlockNumber)) != 0)
+			continue;
+		vecam_store_pin(store, old, BUFFER_LOCK_EXCLUSIVE, &old_pin);
+		if (vecam_page_is(c->index, old_pin.buf, VECAM_PAGE_EXTENT))
+			write_extent_move(c, &owner_pin, name, &old_pin, new_buf);
+		vecam_store_unpin(store, &old_pin);
+		break;
+	}
+	vecam_store_unpin(store, &owner_pin);
+	VECAM_STOP("compact-extent");
+}
+
+/* Move the extent pages of long rows from the end to free pages. */
+static void
+compact_extents(Compaction *c)
+{
+	ExtentOwner *owners;
+
+	if (c->sealer->ix->meta.nextents == 0)
+		return;
+	survey(c);
+	owners = palloc_extended(mul_size(sizeof(ExtentOwner), c->nblocks),
+							 MCXT_ALLOC_HUGE);
+	for (BlockNumber blkno = 0; blkno < c->nblocks; blkno++)
+		owners[blkno].blkno = InvalidBlockNumber;
+	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < c->nblocks; blkno++)
+	{
+		pause_compaction(c);
+		note_owners(c, blkno, owners);
+	}
+	for (BlockNumber blkno = c->nblocks;
+		 blkno-- > VECAM_META_BLKNO + 1 && c->pages_left > 0;)
+	{
+		Buffer		buf;
+
+		if (c->notes[blkno].kind != VECAM_PAGE_EXTENT ||
+			!BlockNumberIsValid(owners[blkno].blkno))
+			continue;
+		pause_compaction(c);
+		buf = take_free_page(c, blkno);
+		if (!BufferIsValid(buf))
+			break;
+		move_extent(c, &owners[blkno], blkno, buf);
+		UnlockReleaseBuffer(buf);
+		c->pages_left--;
+	}
+	pfree(owners);
+	pfree(c->notes);
+}
+
+/*
+ * Rows of a list, and the pages that it has beyond those that they need.
+ */
+typedef struct ListUse
+{
+	int64		pages;
+	int64		rows;
+	BlockNumber first;			/* of its pages, by block */
+} ListUse;
+
+static ListUse
+measure_list(Compaction *c, VecamList list)
+{
+	ListUse		use = {0, 0, InvalidBlockNumber};
+
+	for (BlockNumber blkno = c->nblocks; blkno-- > VECAM_META_BLKNO + 1;)
+	{
+		BlockNote  *note = &c->notes[blkno];
+
+		if ((note->kind != VECAM_PAGE_GROWING && note->kind != VECAM_PAGE_TIDS) ||
+			note->list != list)
+			continue;
+		use.pages++;
+		use.rows += note->nlive;
+		use.first = blkno;
+	}
+	return use;
+}
+
+static bool
+has_free_page(Compaction *c)
+{
+	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < c->nblocks; blkno++)
+	{
+		if (c->notes[blkno].kind == VECAM_PAGE_FREE)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Rows never go to a page that stands in its list already, so a list of sparse
+ * pages can only be compacted if there is a free page.  If there is none, make
+ * one: at the end, and let it take the rows of the list's first page.
+ */
+static void
+make_first_room(Compaction *c)
+{
+	if (c->pages_left == 0 || has_free_page(c))
+		return;
+	for (VecamList list = 0; list < VECAM_LIST_ENTRIES; list++)
+	{
+		int			per_page = VECAM_SLOTS_PER_PAGE(vecam_slot_size(c->sealer->ix, list));
+		ListUse		use = measure_list(c, list);
+		Buffer		buf;
+		int			left;
+
+		if (use.pages < 2 ||
+			(use.rows + per_page - 1) / per_page >= use.pages)
+			continue;
+		buf = vecam_alloc_page(c->index);
+		append_to_list(c, list, buf);
+		UnlockReleaseBuffer(buf);
+		c->progress += list == VECAM_LIST_OVERFLOW ?
+			move_chunks(c, use.first, c->fill[list], &left) :
+			move_rows(c, list, use.first, c->fill[list], &left);
+		remove_list_page(c, list, use.first);
+		c->notes[use.first] = note_block(c->index, use.first);
+		c->fill[list] = InvalidBlockNumber;
+		return;
+	}
+}
+
 /* One round; true if another one may do more. */
 static bool
 run_round(Compaction *c)
 {
 	c->progress = 0;
 	survey(c);
+	make_first_room(c);
 	for (BlockNumber blkno = c->nblocks;
 		 blkno-- > VECAM_META_BLKNO + 1 && c->pages_left > 0;)
 	{
@@ -408,6 +654,7 @@ run_round(Compaction *c)
 	c->stats->edges_repaired += vecam_finish_moves(&c->sealer->graph, c->memory,
 												   pause_compaction, c);
 	pfree(c->notes);
+	compact_extents(c);
 	return c->progress > 0 && c->pages_left > 0;
 }
 

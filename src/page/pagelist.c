@@ -587,8 +587,9 @@ lock_last_directory(Relation index, BlockNumber head, VecamList list)
 
 /*
  * Add the free page `buf`, exclusively locked, to a list that is not empty,
- * behind all others: walks under way come to it last.  `dir_buf`, another one,
- * may become a directory page: true if it has.
+ * behind all others: walks under way come to it last.  If the last directory
+ * page is full, `dir_buf`, another free page, becomes the next one; without it
+ * (InvalidBuffer) nothing is done and false is returned.
  */
 bool
 vecam_list_append_page(Relation index, VecamList list, int slot_size,
@@ -604,13 +605,13 @@ vecam_list_append_page(Relation index, VecamList list, int slot_size,
 								   list);
 	full = VecamPageGetDirectory(BufferGetPage(last_buf))->nblocks ==
 		VECAM_DIRECTORY_CAPACITY;
-	if (full)
-		extend_chain(index, meta_buf, last_buf, dir_buf, buf, list, slot_size);
-	else
+	if (!full)
 		extend_list(index, last_buf, buf, list, slot_size);
+	else if (BufferIsValid(dir_buf))
+		extend_chain(index, meta_buf, last_buf, dir_buf, buf, list, slot_size);
 	UnlockReleaseBuffer(last_buf);
 	UnlockReleaseBuffer(meta_buf);
-	return full;
+	return !full || BufferIsValid(dir_buf);
 }
 
 /*
