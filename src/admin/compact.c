@@ -97,17 +97,20 @@ vecam_compact(PG_FUNCTION_ARGS)
 	VecamUserContext user;
 	VecamCompactStats stats;
 	int64		max_pages;
+	int64		length;
 
 	check_not_null(fcinfo, 0, "index");
 	check_not_null(fcinfo, 2, "nowait");
 	max_pages = max_pages_argument(fcinfo);
 	index = vecam_admin_open_for_maintenance(PG_GETARG_OID(0), &table,
 											 PG_GETARG_BOOL(2));
+	length = RelationGetNumberOfBlocks(index);
 	vecam_admin_become_owner(&user, table);
 	vecam_compact_index(index, max_pages, (Size) maintenance_work_mem * 1024,
 						no_delay, &stats);
-	stats.bytes_reclaimed = (int64) vecam_truncate_index(index) * BLCKSZ;
-	stats.pages_freed = Max(stats.pages_freed, stats.bytes_reclaimed / BLCKSZ);
+	vecam_truncate_index(index);
+	length -= RelationGetNumberOfBlocks(index);
+	stats.bytes_reclaimed = Max(length, 0) * BLCKSZ;
 	note_free_space(index);
 	vecam_admin_restore_user(&user);
 

@@ -67,6 +67,10 @@ typedef struct Compaction
 	BlockNumber node_room;		/* no node page before it has room */
 	BlockNumber free_page;		/* no block before it is free */
 	BlockNumber fill[VECAM_NLISTS]; /* pages that take rows, or invalid */
+	BlockNumber spill[VECAM_NLISTS];	/* likewise, see make_room */
+	BlockNumber victim[VECAM_NLISTS];	/* none before it is to be emptied */
+	int64		pages[VECAM_NLISTS];	/* of the list */
+	int64		rows[VECAM_NLISTS];
 	int64		pages_left;
 	int64		progress;		/* of this round */
 	VecamCompactStats *stats;
@@ -88,6 +92,13 @@ pause_compaction(void *arg)
 	}
 }
 
+static bool
+is_list_page(const BlockNote *note)
+{
+	return note->kind == VECAM_PAGE_GROWING || note->kind == VECAM_PAGE_TIDS ||
+		note->kind == VECAM_PAGE_ENTRY;
+}
+
 /* What is on a block?  Takes and drops a share lock. */
 static BlockNote
 note_block(Relation index, BlockNumber blkno)
@@ -104,8 +115,7 @@ note_block(Relation index, BlockNumber blkno)
 	}
 	if (note.kind == VECAM_PAGE_NODE)
 		note.has_room = VecamPageGetNodes(page)->nfree > 0;
-	else if (note.kind == VECAM_PAGE_GROWING || note.kind == VECAM_PAGE_TIDS ||
-			 note.kind == VECAM_PAGE_ENTRY)
+	else if (is_list_page(&note))
 	{
 		note.list = VecamPageGetSlots(page)->list;
 		note.nlive = VecamPageGetSlots(page)->nlive;
@@ -128,7 +138,20 @@ survey(Compaction *c)
 	}
 	c->node_room = c->free_page = VECAM_META_BLKNO + 1;
 	for (int i = 0; i < VECAM_NLISTS; i++)
-		c->fill[i] = InvalidBlockNumber;
+	{
+		c->fill[i] = c->spill[i] = InvalidBlockNumber;
+		c->victim[i] = VECAM_META_BLKNO + 1;
+		c->pages[i] = c->rows[i] = 0;
+	}
+	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < c->nblocks; blkno++)
+	{
+		BlockNote  *note = &c->notes[blkno];
+
+		if (!is_list_page(note))
+			continue;
+		c->pages[note->list]++;
+		c->rows[note->list] += note->nlive;
+	}
 }
 
 /*
@@ -211,27 +234,7 @@ append_to_list(Compaction *c, VecamList list, Buffer buf)
 		vecam_list_append_page(c->index, list, slot_size, buf, dir_buf);
 		UnlockReleaseBuffer(dir_buf);
 	}
-	c->fill[list] = BufferGetBlockNumber(buf);
-}
-
-/*
- * A page of the list before `end` that takes rows, or InvalidBlockNumber.  It
- * has joined the list as the last one.
- */
-static BlockNumber
-find_list_room(Compaction *c, VecamList list, BlockNumber end)
-{
-	Buffer		buf;
-
-	if (BlockNumberIsValid(c->fill[list]) && c->fill[list] < end)
-		return c->fill[list];
-	buf = take_free_page(c, end);
-	if (!BufferIsValid(buf))
-		return InvalidBlockNumber;
-	append_to_list(c, list, buf);
-	UnlockReleaseBuffer(buf);
-	VECAM_STOP("compact-appended");
-	return c->fill[list];
+	c->pages[list]++;
 }
 
 /* Can the slot go to another page?  A row that a sealer has begun cannot. */
@@ -328,9 +331,116 @@ remove_list_page(Compaction *c, VecamList list, BlockNumber blkno)
 {
 	BlockNumber directory = vecam_list_directory_of(c->index, list, blkno);
 
-	if (BlockNumberIsValid(directory))
-		vecam_list_remove_page(c->index, directory, blkno);
+	if (!BlockNumberIsValid(directory) ||
+		!vecam_list_remove_page(c->index, directory, blkno))
+		return;
+	c->pages[list]--;
+	if (blkno < c->nblocks)
+		c->notes[blkno].kind = VECAM_PAGE_FREE;
 }
+
+static int
+move_slots(Compaction *c, VecamList list, BlockNumber from, BlockNumber to,
+		   int *left)
+{
+	int			moved = list == VECAM_LIST_OVERFLOW ?
+		move_chunks(c, from, to, left) : move_rows(c, list, from, to, left);
+
+	c->progress += moved;
+	return moved;
+}
+
+/* Would the rows of the list fit fewer pages, by two at least? */
+static bool
+is_sparse(Compaction *c, VecamList list)
+{
+	int			per_page = VECAM_SLOTS_PER_PAGE(vecam_slot_size(c->sealer->ix, list));
+
+	return c->pages[list] - (c->rows[list] + per_page - 1) / per_page > 1;
+}
+
+/* The next page of the list before `end`, or InvalidBlockNumber. */
+static BlockNumber
+next_victim(Compaction *c, VecamList list, BlockNumber end)
+{
+	while (c->victim[list] < end)
+	{
+		BlockNumber blkno = c->victim[list]++;
+
+		if (is_list_page(&c->notes[blkno]) && c->notes[blkno].list == list)
+			return blkno;
+	}
+	return InvalidBlockNumber;
+}
+
+/*
+ * A page that rows can go to, wherever it is.
+ */
+static BlockNumber
+find_spill_room(Compaction *c, VecamList list)
+{
+	Buffer		buf;
+
+	if (BlockNumberIsValid(c->spill[list]))
+		return c->spill[list];
+	buf = vecam_alloc_page(c->index);
+	append_to_list(c, list, buf);
+	c->spill[list] = BufferGetBlockNumber(buf);
+	UnlockReleaseBuffer(buf);
+	return c->spill[list];
+}
+
+/*
+ * Rows never go to a page that stands in its list already: walks might miss
+ * them.  So a list of sparse pages can be compacted only if there is a free one.
+ * If there is none before `end`, make one: let the rows of the list's first page
+ * go to a new page at the end, from where they come back in the next round.
+ */
+static bool
+make_room(Compaction *c, VecamList list, BlockNumber end)
+{
+	BlockNumber victim;
+	int			left;
+	int			moved;
+
+	if (!is_sparse(c, list) ||
+		!BlockNumberIsValid(victim = next_victim(c, list, end)))
+		return false;
+	do
+	{
+		pause_compaction(c);
+		moved = move_slots(c, list, victim, find_spill_room(c, list), &left);
+		if (left > 0)
+			c->spill[list] = InvalidBlockNumber;
+	} while (left > 0 && moved > 0);
+	remove_list_page(c, list, victim);
+	c->free_page = Min(c->free_page, victim);
+	return c->notes[victim].kind == VECAM_PAGE_FREE;
+}
+
+/*
+ * A page of the list before `end` that takes rows, or InvalidBlockNumber.  It
+ * has joined the list as the last one.
+ */
+static BlockNumber
+find_list_room(Compaction *c, VecamList list, BlockNumber end)
+{
+	Buffer		buf;
+
+	if (BlockNumberIsValid(c->fill[list]) && c->fill[list] < end)
+		return c->fill[list];
+	buf = take_free_page(c, end);
+	if (!BufferIsValid(buf) && make_room(c, list, end))
+		buf = take_free_page(c, end);
+	if (!BufferIsValid(buf))
+		return InvalidBlockNumber;
+	append_to_list(c, list, buf);
+	c->fill[list] = BufferGetBlockNumber(buf);
+	UnlockReleaseBuffer(buf);
+	VECAM_STOP("compact-appended");
+	return c->fill[list];
+}
+
 
 /* Move the rows of a page of a list as far as there is room. */
 static void
@@ -346,9 +456,7 @@ vacate_list_page(Compaction *c, VecamList list, BlockNumber blkno)
 		if (!BlockNumberIsValid(to))
 			return;
 		pause_compaction(c);
-		moved = list == VECAM_LIST_OVERFLOW ? move_chunks(c, blkno, to, &left) :
-			move_rows(c, list, blkno, to, &left);
-		c->progress += moved;
+		moved = move_slots(c, list, blkno, to, &left);
 		if (left > 0)
 			c->fill[list] = InvalidBlockNumber;
 	} while (left > 0 && moved > 0);
@@ -563,91 +671,15 @@ compact_extents(Compaction *c)
 	pfree(c->notes);
 }
 
-/*
- * Rows of a list, and the pages that it has beyond those that they need.
- */
-typedef struct ListUse
-{
-	int64		pages;
-	int64		rows;
-	BlockNumber first;			/* of its pages, by block */
-} ListUse;
-
-static ListUse
-measure_list(Compaction *c, VecamList list)
-{
-	ListUse		use = {0, 0, InvalidBlockNumber};
-
-	for (BlockNumber blkno = c->nblocks; blkno-- > VECAM_META_BLKNO + 1;)
-	{
-		BlockNote  *note = &c->notes[blkno];
-
-		if ((note->kind != VECAM_PAGE_GROWING && note->kind != VECAM_PAGE_TIDS) ||
-			note->list != list)
-			continue;
-		use.pages++;
-		use.rows += note->nlive;
-		use.first = blkno;
-	}
-	return use;
-}
-
-static bool
-has_free_page(Compaction *c)
-{
-	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < c->nblocks; blkno++)
-	{
-		if (c->notes[blkno].kind == VECAM_PAGE_FREE)
-			return true;
-	}
-	return false;
-}
-
-/*
- * Rows never go to a page that stands in its list already, so a list of sparse
- * pages can only be compacted if there is a free page.  If there is none, make
- * one: at the end, and let it take the rows of the list's first page.
- */
-static void
-make_first_room(Compaction *c)
-{
-	if (c->pages_left == 0 || has_free_page(c))
-		return;
-	for (VecamList list = 0; list < VECAM_LIST_ENTRIES; list++)
-	{
-		int			per_page = VECAM_SLOTS_PER_PAGE(vecam_slot_size(c->sealer->ix, list));
-		ListUse		use = measure_list(c, list);
-		Buffer		buf;
-		int			left;
-
-		if (use.pages < 2 ||
-			(use.rows + per_page - 1) / per_page >= use.pages)
-			continue;
-		buf = vecam_alloc_page(c->index);
-		append_to_list(c, list, buf);
-		UnlockReleaseBuffer(buf);
-		c->progress += list == VECAM_LIST_OVERFLOW ?
-			move_chunks(c, use.first, c->fill[list], &left) :
-			move_rows(c, list, use.first, c->fill[list], &left);
-		remove_list_page(c, list, use.first);
-		c->notes[use.first] = note_block(c->index, use.first);
-		c->fill[list] = InvalidBlockNumber;
-		return;
-	}
-}
-
 /* One round; true if another one may do more. */
 static bool
 run_round(Compaction *c)
 {
 	c->progress = 0;
 	survey(c);
-	make_first_room(c);
 	for (BlockNumber blkno = c->nblocks;
 		 blkno-- > VECAM_META_BLKNO + 1 && c->pages_left > 0;)
 	{
-		if (Min(c->node_room, c->free_page) >= blkno)
-			break;
 		pause_compaction(c);
 		vacate_page(c, blkno);
 	}

@@ -24,7 +24,7 @@ extern void vecam_compact_index(Relation index, int64 max_pages, Size memory,
 								void (*delay) (void),
 								VecamCompactStats *stats);
 extern int64 vecam_count_free_pages(Relation index);
-extern BlockNumber vecam_truncate_index(Relation index);
+extern void vecam_truncate_index(Relation index);
 extern double vecam_index_fragmentation(Relation index, const VecamIndex *ix,
 										void (*delay) (void));
 

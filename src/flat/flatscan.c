@@ -19,6 +19,7 @@
 #include "postgres.h"
 
 #include "flat/flatscan.h"
+#include "flat/tidset.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 
@@ -313,6 +314,7 @@ vecam_tids_begin(VecamTidScan *scan, Relation index, const VecamIndex *ix,
 	scan->counters = counters;
 	scan->ntids = 0;
 	scan->next = 0;
+	scan->seen = tidset_create(CurrentMemoryContext, VECAM_TIDSET_ROWS, NULL);
 	vecam_list_begin(&scan->walk, index, &ix->meta, list);
 }
 
@@ -348,15 +350,22 @@ load_tids(VecamTidScan *scan, BlockNumber blkno)
 bool
 vecam_tids_next(VecamTidScan *scan, ItemPointer tid)
 {
-	while (scan->next == scan->ntids)
-	{
-		BlockNumber blkno = vecam_list_next(&scan->walk);
+	bool		found;
 
-		CHECK_FOR_INTERRUPTS();
-		if (!BlockNumberIsValid(blkno))
-			return false;
-		load_tids(scan, blkno);
-	}
-	*tid = scan->tids[scan->next++];
+	do
+	{
+		while (scan->next == scan->ntids)
+		{
+			BlockNumber blkno = vecam_list_next(&scan->walk);
+
+			CHECK_FOR_INTERRUPTS();
+			if (!BlockNumberIsValid(blkno))
+				return false;
+			load_tids(scan, blkno);
+		}
+		*tid = scan->tids[scan->next++];
+		/* compaction moves rows to pages that come later */
+		tidset_insert(scan->seen, *tid, &found);
+	} while (found);
 	return true;
 }

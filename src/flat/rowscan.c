@@ -21,38 +21,11 @@
 
 #include <math.h>
 
-#include "common/hashfn.h"
 #include "flat/rowscan.h"
+#include "flat/tidset.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "utils/float.h"
-
-/* Room in the set of rows seen, at first. */
-#define FIRST_ROWS 32
-
-typedef struct TidSetEntry
-{
-	ItemPointerData tid;
-	char		status;
-} TidSetEntry;
-
-static inline uint32
-hash_tid(const ItemPointerData *tid)
-{
-	return murmurhash32(ItemPointerGetBlockNumberNoCheck(tid)) ^
-		murmurhash32(ItemPointerGetOffsetNumberNoCheck(tid));
-}
-
-#define SH_PREFIX tidset
-#define SH_ELEMENT_TYPE TidSetEntry
-#define SH_KEY_TYPE ItemPointerData
-#define SH_KEY tid
-#define SH_HASH_KEY(tb, key) hash_tid(&(key))
-#define SH_EQUAL(tb, a, b) (ItemPointerEquals(&(a), &(b)))
-#define SH_SCOPE static inline
-#define SH_DECLARE
-#define SH_DEFINE
-#include "lib/simplehash.h"
 
 /* The query in the space of the codes, for the graph's distances. */
 static void
@@ -175,7 +148,7 @@ remember_row(VecamRowScan *scan, ItemPointer tid)
 {
 	bool		found;
 
-	tidset_insert(seen_rows(scan, FIRST_ROWS), *tid, &found);
+	tidset_insert(seen_rows(scan, VECAM_TIDSET_ROWS), *tid, &found);
 	return !found;
 }
 

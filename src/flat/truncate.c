@@ -64,23 +64,23 @@ lock_for_truncation(Relation index)
 
 /*
  * Give the free pages at the end of the index back to the file system, if the
- * lock for it is to be had; returns how many.  Nothing leads to them any more,
+ * lock for it is to be had.  Nothing leads to them any more,
  * and nobody has a reference in hand who has no lock.
  *
  * An open cursor of this very session keeps nobody out; it may be using the
  * index, in which case nothing is done.
  */
-BlockNumber
+void
 vecam_truncate_index(Relation index)
 {
 	BlockNumber before = RelationGetNumberOfBlocks(index);
 	BlockNumber after;
 
 	if (index->rd_refcnt > 1 || needed_length(index) == before)
-		return 0;
+		return;
 	VECAM_STOP("compact-truncate");
 	if (!lock_for_truncation(index))
-		return 0;
+		return;
 	before = RelationGetNumberOfBlocks(index);
 	after = needed_length(index);
 	if (after < before)
@@ -90,7 +90,6 @@ vecam_truncate_index(Relation index)
 	}
 	UnlockRelation(index, AccessExclusiveLock);
 	VECAM_STOP("compact-truncated");
-	return before - after;
 }
 
 /* What an index holds, by kinds of slots. */
