@@ -59,7 +59,9 @@ my $graph = 'SELECT fill(300); SELECT vecam_seal($$t_v$$); SELECT fill(220); DEL
 my $no_graph = 'SELECT fill(380)';
 
 # A half-empty index, with lists and directories at its end.
-my $half = 'SELECT fill(500); REINDEX INDEX t_v; SELECT fill(40); DELETE FROM t WHERE id % 2 = 0; VACUUM t';
+my $build = 'SELECT fill(500); REINDEX INDEX t_v; SELECT fill(40); DELETE FROM t WHERE id % 2 = 0';
+my $half = "ALTER INDEX t_v SET (compact_threshold = 0); $build; VACUUM t";
+my $vacuum_half = "$half; ALTER INDEX t_v SET (compact_threshold = 0.1)";
 
 # Where to stop, in what, after what.
 my @stops = (
@@ -102,7 +104,8 @@ my @stops = (
 	[ 'compact-chunk', $compact, $half ],
 	[ 'compact-directory', $compact, $half ],
 	[ 'compact-truncate', $compact, $half ],
-	[ 'compact-truncated', $compact, $half ]);
+	[ 'compact-truncated', $compact, $half ],
+	[ 'vacuum-compacted', $vacuum, $vacuum_half ]);
 
 # Closes a point, in a transaction of its own.
 sub close_point

@@ -135,14 +135,14 @@ cmp_ok(size(), '<', 1.1 * $fresh, 'ten rounds later the file is not larger');
 graph_is_whole($node, 't', '<->', 16, 'ten rounds');
 is_sound($node, 'ten rounds');
 
-# Two at once, and VACUUM.
+# VACUUM and another compaction have this lock.
 my $other = $node->background_psql('postgres');
-$other->query_safe(q(BEGIN; SELECT vecam_compact('t_v')));
+$other->query_safe('BEGIN; LOCK TABLE t IN SHARE UPDATE EXCLUSIVE MODE');
 my ($rc, $out, $err) = $node->psql('postgres', q(SELECT vecam_compact('t_v', NULL, true)), extra_params => [ '-v', 'VERBOSITY=verbose' ]);
 like($err, qr/55006: table "t" is in use/, 'a second compaction does not wait if it shall not');
 ($rc, $out, $err) = $node->psql('postgres', q(SET lock_timeout = 100; SELECT vecam_compact('t_v')));
 like($err, qr/canceling statement due to lock timeout/, 'or waits, as long as it may');
-$other->query_safe('ROLLBACK');
+$other->query_safe(q(SELECT vecam_compact('t_v'); ROLLBACK));
 $other->quit;
 ($rc, $out, $err) = $standby->psql('postgres', q(SELECT vecam_compact('t_v')));
 like($err, qr/recovery is in progress/, 'not on a standby');
