@@ -61,6 +61,9 @@ my $no_graph = 'SELECT fill(380)';
 # A half-empty index, with lists and directories at its end.
 my $build = 'SELECT fill(500); REINDEX INDEX t_v; SELECT fill(40); DELETE FROM t WHERE id % 2 = 0';
 my $half = "ALTER INDEX t_v SET (compact_threshold = 0); $build; VACUUM t";
+my $chunks = "ALTER INDEX t_v SET (compact_threshold = 0); SELECT fill(500); SELECT vecam_seal('t_v'); "
+  . q(INSERT INTO t (v) SELECT '[9,9,9,9,9,9,9,9]' FROM generate_series(1, 1200); SELECT vecam_seal('t_v'); )
+  . 'DELETE FROM t WHERE id % 2 = 0; VACUUM t';
 my $vacuum_half = "$half; ALTER INDEX t_v SET (compact_threshold = 0.1)";
 
 # Where to stop, in what, after what.
@@ -101,7 +104,7 @@ my @stops = (
 	[ 'move-freed', $compact, $half ],
 	[ 'compact-appended', $compact, $half ],
 	[ 'compact-rows', $compact, $half ],
-	[ 'compact-chunk', $compact, $half ],
+	[ 'compact-chunk', $compact, $chunks ],
 	[ 'compact-directory', $compact, $half ],
 	[ 'compact-truncate', $compact, $half ],
 	[ 'compact-truncated', $compact, $half ],
