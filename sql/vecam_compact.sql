@@ -202,4 +202,4 @@ RESET ROLE;
 DROP ROLE vecam_compact_other;
 
 DROP TABLE c, f, l, n;
-DROP FUNCTION nearest, hits, compacted, fill;
+DROP FUNCTION nearest, hits, compacted, fill(regclass, int, int, float8);

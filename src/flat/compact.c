@@ -86,8 +86,7 @@ pause_compaction(void *arg)
 	c->delay();
 	if (TimestampDifferenceExceeds(c->locked_at, GetCurrentTimestamp(), HOLD_MS))
 	{
-		pg_usleep(LEAVE_US);
-		vecam_sealer_yield(c->sealer);
+		vecam_sealer_yield(c->sealer, LEAVE_US);
 		c->locked_at = GetCurrentTimestamp();
 	}
 }

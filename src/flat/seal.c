@@ -631,15 +631,17 @@ vecam_sealer_finish_rows(VecamSealer *sealer, void (*delay) (void))
 }
 
 /*
- * Let others have the seal lock who wait for it, and take it again.
+ * Let others have the seal lock, who may only be trying for it, for some
+ * microseconds, and take it again.
  */
 void
-vecam_sealer_yield(VecamSealer *sealer)
+vecam_sealer_yield(VecamSealer *sealer, long microseconds)
 {
 	LOCKMODE	lockmode = seal_lock_mode(sealer->mode);
 
 	vecam_release_block(sealer->index, VECAM_META_BLKNO, lockmode);
-	vecam_claim_block(sealer->index, VECAM_META_BLKNO, lockmode, true);
+	pg_usleep(microseconds);
+	(void) vecam_claim_block(sealer->index, VECAM_META_BLKNO, lockmode, true);
 	follow_entries(sealer);
 }
 

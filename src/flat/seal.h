@@ -45,7 +45,7 @@ extern void vecam_sealer_trim_chunks(VecamSealer *sealer,
 									 void (*delay) (void));
 extern void vecam_sealer_finish_rows(VecamSealer *sealer,
 									 void (*delay) (void));
-extern void vecam_sealer_yield(VecamSealer *sealer);
+extern void vecam_sealer_yield(VecamSealer *sealer, long microseconds);
 extern void vecam_sealer_repair(VecamSealer *sealer, bool sealed, bool all,
 								void (*delay) (void),
 								VecamRepairStats *stats);

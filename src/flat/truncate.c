@@ -85,6 +85,12 @@ vecam_truncate_index(Relation index)
 	after = needed_length(index);
 	if (after < before)
 	{
+		/*
+		 * What sessions keep of the index must not lead beyond its end.
+		 * Entry points of nodes that are gone may be among that, and the
+		 * invalidation is sent at commit only.
+		 */
+		vecam_meta_count_entry_change(index);
 		CacheInvalidateRelcache(index);
 		RelationTruncate(index, after);
 	}
