@@ -87,6 +87,9 @@ pause_compaction(void *arg)
 	if (TimestampDifferenceExceeds(c->locked_at, GetCurrentTimestamp(), HOLD_MS))
 	{
 		vecam_sealer_yield(c->sealer, LEAVE_US);
+		/* sealers may have emptied them, and the list have them elsewhere */
+		c->fill[VECAM_LIST_GROWING] = InvalidBlockNumber;
+		c->spill[VECAM_LIST_GROWING] = InvalidBlockNumber;
 		c->locked_at = GetCurrentTimestamp();
 	}
 }
@@ -450,11 +453,12 @@ vacate_list_page(Compaction *c, VecamList list, BlockNumber blkno)
 
 	do
 	{
-		BlockNumber to = find_list_room(c, list, blkno);
+		BlockNumber to;
 
+		pause_compaction(c);
+		to = find_list_room(c, list, blkno);
 		if (!BlockNumberIsValid(to))
 			return;
-		pause_compaction(c);
 		moved = move_slots(c, list, blkno, to, &left);
 		if (left > 0)
 			c->fill[list] = InvalidBlockNumber;
