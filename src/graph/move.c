@@ -138,6 +138,7 @@ copy_node(const VecamNodeLayout *nl, Page page, int slot,
 	VecamNodeHeader *copy = vecam_node_at(nl, page, slot);
 	uint8		generation = copy->generation + 1;
 
+	vecam_node_page_use_slot(page, nl, slot);
 	memcpy(copy, node, nl->node_size);
 	copy->generation = generation;
 	VecamPageGetNodes(page)->nfree--;
