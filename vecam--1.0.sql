@@ -333,6 +333,24 @@ CREATE FUNCTION vecam_stats(
 CREATE FUNCTION vecam_seal(index regclass) RETURNS bigint
 	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
+-- not strict: max_pages may be null
+CREATE FUNCTION vecam_compact(
+	index regclass,
+	max_pages bigint DEFAULT NULL,
+	nowait boolean DEFAULT false,
+	OUT nodes_removed bigint,
+	OUT nodes_moved bigint,
+	OUT edges_repaired bigint,
+	OUT pages_freed bigint,
+	OUT bytes_reclaimed bigint)
+	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+CREATE FUNCTION vecam_fragmentation(index regclass) RETURNS double precision
+	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+
+CREATE FUNCTION vecam_reserve(index regclass, rows bigint) RETURNS bigint
+	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
 -- not strict: no row would mean that the index is sound
 CREATE FUNCTION vecam_check(
 	index regclass,

@@ -23,7 +23,7 @@ typedef struct VecamUserContext
 extern Relation vecam_admin_open(Oid index_oid);
 extern void vecam_admin_close(Relation index);
 extern Relation vecam_admin_open_for_maintenance(Oid index_oid,
-												 Relation *table);
+												 Relation *table, bool nowait);
 extern void vecam_admin_close_after_maintenance(Relation index,
 												Relation table);
 extern Relation vecam_admin_open_for_check(Oid index_oid, bool recovery,

@@ -21,6 +21,9 @@
 /* In place of a VecamPageKind: reported already, not to be looked at again. */
 #define VECAM_CHECK_DAMAGED 255
 
+/* In place of a VecamNodeState, likewise. */
+#define VECAM_CHECK_BAD_NODE 255
+
 /* What is known of a block of the index. */
 typedef struct VecamCheckBlock
 {

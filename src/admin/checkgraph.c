@@ -33,7 +33,7 @@ vecam_check_node_of(VecamCheck *check, VecamRef ref)
 static bool
 node_is_sane(const VecamNodeLayout *nl, const VecamNodeHeader *node)
 {
-	return node->state <= VECAM_NODE_DEAD && node->degree <= nl->m0 &&
+	return node->state <= VECAM_NODE_MOVED && node->degree <= nl->m0 &&
 		node->ntids <= VECAM_NODE_TIDS;
 }
 
@@ -61,7 +61,7 @@ vecam_check_note_node(VecamCheck *check, BlockNumber blkno, int slot,
 		vecam_check_report(check, 21, blkno, slot,
 						   "node of state %u with %u edges and %u TIDs",
 						   node->state, node->degree, node->ntids);
-		note->state = VECAM_NODE_MOVED; /* of which there are none yet */
+		note->state = VECAM_CHECK_BAD_NODE;
 		return;
 	}
 	check->nnodes++;
@@ -144,6 +144,70 @@ compare_chunks(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/*
+ * Where a moved node is now; false if it was not moved, or to no other place.
+ */
+static bool
+read_forward(VecamCheck *check, VecamRef *ref, uint8 *generation)
+{
+	const VecamNodeLayout *nl = &check->ix->nodes;
+	VecamCheckNode *note = vecam_check_node_of(check, *ref);
+	VecamNodeHeader *node;
+	PGAlignedBlock copy;
+
+	if (note == NULL || note->state != VECAM_NODE_MOVED ||
+		note->generation != *generation ||
+		!vecam_check_copy_nodes(check, VecamRefBlock(nl, *ref),
+								(Page) copy.data))
+		return false;
+	node = vecam_check_node_at(check, (Page) copy.data, VecamRefSlot(nl, *ref));
+	if (node == NULL || node->state != VECAM_NODE_MOVED ||
+		VecamRefBlock(nl, node->forward) >= VecamRefBlock(nl, *ref))
+		return false;
+	*ref = node->forward;
+	*generation = node->forward_generation;
+	return true;
+}
+
+/* A moved node has a reference to a slot before it, and nothing else. */
+static void
+check_moved_node(VecamCheck *check, BlockNumber blkno, int slot,
+				 VecamNodeHeader *node)
+{
+	const VecamNodeLayout *nl = &check->ix->nodes;
+	VecamCheckNode *note = vecam_check_node_of(check, node->forward);
+
+	if (!check->ix->meta.moving)
+		vecam_check_report(check, 30, blkno, slot,
+						   "moved node, of which the meta page knows nothing");
+	if (node->degree > 0 || node->ntids > 0 ||
+		node->overflow != VECAM_INVALID_REF)
+		vecam_check_report(check, 30, blkno, slot,
+						   "moved node with edges or TIDs");
+	if (VecamRefBlock(nl, node->forward) >= blkno || note == NULL ||
+		note->state == VECAM_NODE_FREE ||
+		note->generation != node->forward_generation)
+		vecam_check_report(check, 30, blkno, slot,
+						   "node moved to slot %d of block %u, which is no such node",
+						   VecamRefSlot(nl, node->forward),
+						   VecamRefBlock(nl, node->forward));
+}
+
+/* Does the chunk name this node, or a place from which it was moved? */
+static bool
+is_chunk_of(VecamCheck *check, VecamTidChunk *chunk, VecamRef node,
+			uint8 generation)
+{
+	VecamRef	ref = VecamMakeRef(&check->ix->nodes,
+								   ItemPointerGetBlockNumberNoCheck(&chunk->node),
+								   ItemPointerGetOffsetNumberNoCheck(&chunk->node) - 1);
+	uint8		ref_generation = chunk->generation;
+
+	while (ref != node && read_forward(check, &ref, &ref_generation))
+		CHECK_FOR_INTERRUPTS();
+	return ref == node && ref_generation == generation;
+}
+
 /* The TIDs of a chunk in the chain of a node; the next one is returned. */
 static VecamRef
 check_chunk(VecamCheck *check, BlockNumber blkno, int slot, uint8 generation,
@@ -154,7 +218,6 @@ check_chunk(VecamCheck *check, BlockNumber blkno, int slot, uint8 generation,
 									sizeof(VecamCheckChunk), compare_chunks);
 	PGAlignedBlock copy;
 	VecamTidChunk *chunk;
-	ItemPointerData owner;
 
 	if (note == NULL || note->linked)
 	{
@@ -166,9 +229,9 @@ check_chunk(VecamCheck *check, BlockNumber blkno, int slot, uint8 generation,
 	}
 	note->linked = true;
 	chunk = copy_chunk(check, ref, (Page) copy.data);
-	ItemPointerSet(&owner, blkno, slot + 1);
-	if (chunk == NULL || !ItemPointerEquals(&chunk->node, &owner) ||
-		chunk->generation != generation || chunk->ntids > VECAM_CHUNK_TIDS)
+	if (chunk == NULL || chunk->ntids > VECAM_CHUNK_TIDS ||
+		!is_chunk_of(check, chunk, VecamMakeRef(&check->ix->nodes, blkno, slot),
+					 generation))
 	{
 		vecam_check_report(check, 27, VecamChunkBlock(ref),
 						   VecamChunkSlot(ref),
@@ -216,6 +279,11 @@ check_node(VecamCheck *check, BlockNumber blkno, int slot,
 	uint8	   *payload = VecamNodeCode(&ix->nodes, node);
 	int			level;
 
+	if (node->state == VECAM_NODE_MOVED)
+	{
+		check_moved_node(check, blkno, slot, node);
+		return;
+	}
 	check_node_tids(check, blkno, slot, node);
 	if (!vecam_check_own_code(check, blkno, slot, payload, check->code))
 		return;
@@ -299,7 +367,7 @@ vecam_check_reach(VecamCheck *check, VecamRef ref, uint8 generation)
 	VecamCheckNode *note = vecam_check_node_of(check, ref);
 
 	if (note == NULL || note->generation != generation || note->reached ||
-		note->state == VECAM_NODE_FREE || note->state == VECAM_NODE_MOVED)
+		note->state == VECAM_NODE_FREE || note->state == VECAM_CHECK_BAD_NODE)
 		return false;
 	note->reached = true;
 	check->queue[check->nqueue++] = ref;
@@ -318,6 +386,11 @@ follow_edges(VecamCheck *check, VecamRef ref)
 								(Page) copy.data))
 		return;
 	node = vecam_check_node_at(check, (Page) copy.data, VecamRefSlot(nl, ref));
+	if (node && node->state == VECAM_NODE_MOVED)
+	{
+		vecam_check_reach(check, node->forward, node->forward_generation);
+		return;
+	}
 	for (int i = 0; node && i < node->degree; i++)
 		vecam_check_reach(check, VecamNodeRefs(nl, node)[i],
 						  VecamNodeGenerations(nl, node)[i]);

@@ -22,7 +22,8 @@ Datum
 vecam_seal(PG_FUNCTION_ARGS)
 {
 	Relation	table;
-	Relation	index = vecam_admin_open_for_maintenance(PG_GETARG_OID(0), &table);
+	Relation	index = vecam_admin_open_for_maintenance(PG_GETARG_OID(0), &table,
+														 false);
 	VecamMetaPageData meta;
 	VecamUserContext user;
 	VecamSealer *sealer;

@@ -17,6 +17,7 @@
 #include "catalog/pg_class.h"
 #include "compat.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -62,14 +63,27 @@ vecam_admin_close(Relation index)
 	relation_close(index, AccessShareLock);
 }
 
+/* Lock a table; an error if that takes waiting. */
+static void
+lock_nowait(Oid table_oid, LOCKMODE lockmode)
+{
+	if (!ConditionalLockRelationOid(table_oid, lockmode))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("table \"%s\" is in use by VACUUM or other maintenance",
+						get_rel_name(table_oid))));
+}
+
 /* Open an index and its table for their owner. */
 static Relation
 open_owned(Oid index_oid, LOCKMODE index_lock, Relation *table,
-		   LOCKMODE table_lock)
+		   LOCKMODE table_lock, bool nowait)
 {
 	Oid			table_oid = IndexGetRelation(index_oid, true);
 	Relation	index;
 
+	if (nowait && OidIsValid(table_oid))
+		lock_nowait(table_oid, table_lock);
 	*table = OidIsValid(table_oid) ? table_open(table_oid, table_lock) : NULL;
 	index = relation_open(index_oid, index_lock);
 	check_is_vecam(index);
@@ -86,10 +100,11 @@ open_owned(Oid index_oid, LOCKMODE index_lock, Relation *table,
 
 /*
  * Open an index for maintenance: the owner's right, not during recovery.  The
- * table and the index are locked as VACUUM locks them.
+ * table and the index are locked as VACUUM locks them; with `nowait` it is an
+ * error if that is not possible at once.
  */
 Relation
-vecam_admin_open_for_maintenance(Oid index_oid, Relation *table)
+vecam_admin_open_for_maintenance(Oid index_oid, Relation *table, bool nowait)
 {
 	if (RecoveryInProgress())
 		ereport(ERROR,
@@ -98,7 +113,7 @@ vecam_admin_open_for_maintenance(Oid index_oid, Relation *table)
 				 errhint("Index maintenance cannot be done during recovery.")));
 
 	return open_owned(index_oid, RowExclusiveLock, table,
-					  ShareUpdateExclusiveLock);
+					  ShareUpdateExclusiveLock, nowait);
 }
 
 void
@@ -122,7 +137,7 @@ Relation
 vecam_admin_open_for_check(Oid index_oid, bool recovery, Relation *table)
 {
 	Relation	index = open_owned(index_oid, AccessShareLock, table,
-								   check_lock(recovery));
+								   check_lock(recovery), false);
 
 	if (recovery && index->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED)
 		ereport(ERROR,

@@ -9,12 +9,17 @@
 
 #include "am/am.h"
 #include "compat.h"
+#include "flat/compact.h"
 #include "flat/seal.h"
 #include "page/pagelist.h"
 #include "page/slots.h"
 #include "page/stop.h"
 #include "storage/bufmgr.h"
 #include "storage/indexfsm.h"
+
+/* VACUUM compacts one part of so many of an index, but not less than this. */
+#define COMPACT_PARTS 8
+#define MIN_COMPACT_PAGES 64
 
 /*
  * ambulkdelete: remove the rows whose TIDs the callback calls dead.  Called
@@ -42,62 +47,6 @@ vecam_bulkdelete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 
 	pfree(ix);
 	return stats;
-}
-
-/*
- * Count a page and tell the free space map about it.  Takes and drops a share
- * lock.
- */
-static void
-survey_page(IndexVacuumInfo *info, const VecamIndex *ix, BlockNumber blkno,
-			IndexBulkDeleteResult *stats)
-{
-	Relation	index = info->index;
-	Buffer		buf = ReadBufferExtended(index, MAIN_FORKNUM, blkno, RBM_NORMAL,
-										 info->strategy);
-	Page		page;
-	bool		is_free = false;
-	Size		space = 0;
-
-	LockBuffer(buf, BUFFER_LOCK_SHARE);
-	page = BufferGetPage(buf);
-	if (PageIsNew(page))
-		is_free = true;
-	else
-	{
-		vecam_page_check(index, blkno, page);
-		switch (VecamPageGetOpaque(page)->kind)
-		{
-			case VECAM_PAGE_FREE:
-				is_free = true;
-				break;
-			case VECAM_PAGE_GROWING:
-			case VECAM_PAGE_TIDS:
-				stats->num_index_tuples += vecam_slots_count_rows(page);
-				/* beside a graph the map serves nodes, see listroom.c */
-				if (!ix->meta.has_graph &&
-					VecamPageGetOpaque(page)->kind == VECAM_PAGE_GROWING)
-					space = vecam_slots_free_space(VecamPageGetSlots(page));
-				break;
-			case VECAM_PAGE_NODE:
-				vecam_node_page_check(index, blkno, page, &ix->nodes);
-				stats->num_index_tuples += vecam_nodes_count_rows(&ix->nodes, page);
-				space = (Size) ix->nodes.node_size *
-					VecamPageGetNodes(page)->nfree;
-				break;
-			default:
-				break;
-		}
-	}
-	UnlockReleaseBuffer(buf);
-
-	if (is_free)
-	{
-		vecam_record_free_page(index, blkno);
-		stats->pages_free++;
-	}
-	else
-		vecam_record_free_space(index, blkno, space);
 }
 
 /* Rows in the growing list. */
@@ -135,6 +84,12 @@ seal_growing_rows(Relation index)
 	vecam_sealer_end(sealer);
 }
 
+static void
+delay_finish(void *arg)
+{
+	vecam_vacuum_delay_point();
+}
+
 /*
  * Seal the growing list if it is long enough, then repair the graph, alone.
  * What has come to the growing list in between is sealed before the repair, so
@@ -148,6 +103,7 @@ maintain_graph(IndexVacuumInfo *info, VecamIndex *ix,
 	Relation	index = info->index;
 	bool		seal = vecam_wants_seal(index, ix,
 										count_growing_rows(index, ix), 1);
+	VecamRepairStats repair;
 	VecamSealer *sealer;
 
 	if (!ix->meta.has_graph && !seal)
@@ -156,17 +112,39 @@ maintain_graph(IndexVacuumInfo *info, VecamIndex *ix,
 		seal_growing_rows(index);
 	VECAM_STOP("vacuum-cleanup");
 	sealer = vecam_sealer_begin(index, VECAM_SEAL_EXCLUSIVE, true);
+	vecam_finish_moves(&sealer->graph, (Size) maintenance_work_mem * 1024, delay_finish,
+					   NULL);
 	vecam_sealer_trim_chunks(sealer, vecam_vacuum_delay_point);
 	VECAM_STOP("vacuum-trimmed");
 	if (seal)
 		vecam_seal_rows(sealer, PG_INT64_MAX, vecam_vacuum_delay_point);
-	vecam_sealer_repair(sealer, seal, vecam_vacuum_delay_point);
+	vecam_sealer_repair(sealer, seal, false, vecam_vacuum_delay_point, &repair);
 	VECAM_STOP("vacuum-repaired");
 	vecam_index_reread(index, ix);
 	for (VecamList list = VECAM_NROWLISTS; list < VECAM_NLISTS; list++)
 		vecam_list_free_empty_pages(info, ix, list, stats);
 	vecam_sealer_end(sealer);
 	vecam_index_reread(index, ix);
+}
+
+/*
+ * Compact the index if it holds less than its option asks for: a part of it at a
+ * time, as VACUUM has other things to do.  The file stays as long as it is.
+ */
+static void
+compact_fragmented(Relation index, const VecamIndex *ix)
+{
+	double		threshold = vecam_options_of(index).compact_threshold;
+	BlockNumber nblocks = RelationGetNumberOfBlocks(index);
+	VecamCompactStats stats;
+
+	if (threshold <= 0 || nblocks < MIN_COMPACT_PAGES ||
+		vecam_index_fragmentation(index, ix, vecam_vacuum_delay_point) <= threshold)
+		return;
+	vecam_compact_index(index, Max(nblocks / COMPACT_PARTS, MIN_COMPACT_PAGES),
+						(Size) maintenance_work_mem * 1024,
+						vecam_vacuum_delay_point, &stats);
+	VECAM_STOP("vacuum-compacted");
 }
 
 /*
@@ -191,6 +169,9 @@ vecam_vacuumcleanup(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 		vecam_list_free_empty_pages(info, ix, list, stats);
 	vecam_index_reread(info->index, ix);
 
+	compact_fragmented(info->index, ix);
+	vecam_index_reread(info->index, ix);
+
 	VECAM_STOP("vacuum-survey");
 	stats->num_index_tuples = 0;
 	stats->estimated_count = false;
@@ -199,7 +180,7 @@ vecam_vacuumcleanup(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < nblocks; blkno++)
 	{
 		vecam_vacuum_delay_point();
-		survey_page(info, ix, blkno, stats);
+		vecam_survey_page(info->index, ix, blkno, info->strategy, stats);
 	}
 	pfree(ix);
 	stats->num_pages = nblocks;

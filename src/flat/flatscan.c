@@ -19,6 +19,7 @@
 #include "postgres.h"
 
 #include "flat/flatscan.h"
+#include "flat/tidset.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 
@@ -285,14 +286,20 @@ vecam_flat_next(VecamFlatScan *scan, ItemPointer tid, double *bound)
 {
 	if (vecam_flat_needs_pass(scan))
 		collect_candidates(scan);
-	if (scan->candidates.left == 0)
-		return false;
+	while (scan->candidates.left > 0)
+	{
+		VecamCandidate c = vecam_candidates_take(&scan->candidates);
 
-	scan->last = vecam_candidates_take(&scan->candidates);
-	scan->started = true;
-	*tid = scan->last.tid;
-	*bound = scan->last.bound;
-	return true;
+		/* a row that was moved during the pass may have been met twice */
+		if (scan->started && vecam_compare_candidates(&c, &scan->last) == 0)
+			continue;
+		scan->last = c;
+		scan->started = true;
+		*tid = c.tid;
+		*bound = c.bound;
+		return true;
+	}
+	return false;
 }
 
 /*
@@ -307,6 +314,7 @@ vecam_tids_begin(VecamTidScan *scan, Relation index, const VecamIndex *ix,
 	scan->counters = counters;
 	scan->ntids = 0;
 	scan->next = 0;
+	scan->seen = tidset_create(CurrentMemoryContext, VECAM_TIDSET_ROWS, NULL);
 	vecam_list_begin(&scan->walk, index, &ix->meta, list);
 }
 
@@ -342,15 +350,22 @@ load_tids(VecamTidScan *scan, BlockNumber blkno)
 bool
 vecam_tids_next(VecamTidScan *scan, ItemPointer tid)
 {
-	while (scan->next == scan->ntids)
-	{
-		BlockNumber blkno = vecam_list_next(&scan->walk);
+	bool		found;
 
-		CHECK_FOR_INTERRUPTS();
-		if (!BlockNumberIsValid(blkno))
-			return false;
-		load_tids(scan, blkno);
-	}
-	*tid = scan->tids[scan->next++];
+	do
+	{
+		while (scan->next == scan->ntids)
+		{
+			BlockNumber blkno = vecam_list_next(&scan->walk);
+
+			CHECK_FOR_INTERRUPTS();
+			if (!BlockNumberIsValid(blkno))
+				return false;
+			load_tids(scan, blkno);
+		}
+		*tid = scan->tids[scan->next++];
+		/* compaction moves rows to pages that come later */
+		tidset_insert(scan->seen, *tid, &found);
+	} while (found);
 	return true;
 }

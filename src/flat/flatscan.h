@@ -39,6 +39,8 @@ typedef struct VecamFlatScan
 } VecamFlatScan;
 
 /* A resumable scan of a list of rows without a code, in no order. */
+struct tidset_hash;
+
 typedef struct VecamTidScan
 {
 	Relation	index;
@@ -47,6 +49,7 @@ typedef struct VecamTidScan
 	VecamListWalk walk;
 	int			ntids;
 	int			next;
+	struct tidset_hash *seen;	/* rows returned */
 	ItemPointerData tids[VECAM_SLOTS_PER_PAGE(sizeof(VecamTidEntry))];
 } VecamTidScan;
 

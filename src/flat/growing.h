@@ -49,4 +49,9 @@ extern void vecam_list_free_empty_pages(IndexVacuumInfo *info,
 										const VecamIndex *ix, VecamList list,
 										IndexBulkDeleteResult *stats);
 
+extern void vecam_survey_page(Relation index, const VecamIndex *ix,
+							  BlockNumber blkno,
+							  BufferAccessStrategy strategy,
+							  IndexBulkDeleteResult *stats);
+
 #endif							/* VECAM_GROWING_H */

@@ -169,3 +169,58 @@ vecam_list_free_empty_pages(IndexVacuumInfo *info, const VecamIndex *ix,
 	}
 	pfree(walk);
 }
+
+/*
+ * Count a page and tell the free space map about it.  Takes and drops a share
+ * lock.
+ */
+void
+vecam_survey_page(Relation index, const VecamIndex *ix, BlockNumber blkno,
+				  BufferAccessStrategy strategy, IndexBulkDeleteResult *stats)
+{
+	Buffer		buf = ReadBufferExtended(index, MAIN_FORKNUM, blkno, RBM_NORMAL,
+										 strategy);
+	Page		page;
+	bool		is_free = false;
+	Size		space = 0;
+
+	LockBuffer(buf, BUFFER_LOCK_SHARE);
+	page = BufferGetPage(buf);
+	if (PageIsNew(page))
+		is_free = true;
+	else
+	{
+		vecam_page_check(index, blkno, page);
+		switch (VecamPageGetOpaque(page)->kind)
+		{
+			case VECAM_PAGE_FREE:
+				is_free = true;
+				break;
+			case VECAM_PAGE_GROWING:
+			case VECAM_PAGE_TIDS:
+				stats->num_index_tuples += vecam_slots_count_rows(page);
+				/* beside a graph the map serves nodes, see listroom.c */
+				if (!ix->meta.has_graph &&
+					VecamPageGetOpaque(page)->kind == VECAM_PAGE_GROWING)
+					space = vecam_slots_free_space(VecamPageGetSlots(page));
+				break;
+			case VECAM_PAGE_NODE:
+				vecam_node_page_check(index, blkno, page, &ix->nodes);
+				stats->num_index_tuples += vecam_nodes_count_rows(&ix->nodes, page);
+				space = (Size) ix->nodes.node_size *
+					VecamPageGetNodes(page)->nfree;
+				break;
+			default:
+				break;
+		}
+	}
+	UnlockReleaseBuffer(buf);
+
+	if (is_free)
+	{
+		vecam_record_free_page(index, blkno);
+		stats->pages_free++;
+	}
+	else
+		vecam_record_free_space(index, blkno, space);
+}

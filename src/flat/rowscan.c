@@ -5,7 +5,8 @@
  *
  * Rows move from the growing list to the graph, never back, so the growing
  * list is read first; a row that has moved since and is met again is known by
- * its TID.  The two streams are merged by bound.
+ * its TID.  The two streams are merged by bound.  A node that compaction has
+ * moved is met in both places; its rows are known by their TIDs, too.
  *
  * A row of the graph may be found when rows with larger bounds have been
  * returned already.  A strict scan drops it, since the planner relies on the
@@ -20,35 +21,11 @@
 
 #include <math.h>
 
-#include "common/hashfn.h"
 #include "flat/rowscan.h"
+#include "flat/tidset.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "utils/float.h"
-
-typedef struct TidSetEntry
-{
-	ItemPointerData tid;
-	char		status;
-} TidSetEntry;
-
-static inline uint32
-hash_tid(const ItemPointerData *tid)
-{
-	return murmurhash32(ItemPointerGetBlockNumberNoCheck(tid)) ^
-		murmurhash32(ItemPointerGetOffsetNumberNoCheck(tid));
-}
-
-#define SH_PREFIX tidset
-#define SH_ELEMENT_TYPE TidSetEntry
-#define SH_KEY_TYPE ItemPointerData
-#define SH_KEY tid
-#define SH_HASH_KEY(tb, key) hash_tid(&(key))
-#define SH_EQUAL(tb, a, b) (ItemPointerEquals(&(a), &(b)))
-#define SH_SCOPE static inline
-#define SH_DECLARE
-#define SH_DEFINE
-#include "lib/simplehash.h"
 
 /* The query in the space of the codes, for the graph's distances. */
 static void
@@ -117,7 +94,7 @@ vecam_rows_begin(VecamRowScan *scan, Relation index, Relation heap,
 	scan->counters = counters;
 	scan->has_graph = ix->meta.has_graph;
 	scan->swept = false;
-	scan->growing_tids = NULL;
+	scan->seen = NULL;
 	scan->started = false;
 	scan->max_upper = -get_float8_infinity();
 	scan->next_growing.valid = false;
@@ -134,6 +111,14 @@ vecam_rows_begin(VecamRowScan *scan, Relation index, Relation heap,
 		begin_search(scan, q, query, rotated, lookahead);
 }
 
+static tidset_hash *
+seen_rows(VecamRowScan *scan, int n)
+{
+	if (scan->seen == NULL)
+		scan->seen = tidset_create(CurrentMemoryContext, n, NULL);
+	return scan->seen;
+}
+
 /* Remember the rows that the growing scan has in hand. */
 static void
 remember_growing_rows(VecamRowScan *scan)
@@ -142,21 +127,29 @@ remember_growing_rows(VecamRowScan *scan)
 
 	if (!scan->has_graph || growing->n == 0)
 		return;
-	if (scan->growing_tids == NULL)
-		scan->growing_tids = tidset_create(CurrentMemoryContext,
-										   growing->n, NULL);
 	for (int i = 0; i < growing->n; i++)
 	{
 		bool		found;
 
-		tidset_insert(scan->growing_tids, growing->items[i].tid, &found);
+		tidset_insert(seen_rows(scan, growing->n), growing->items[i].tid,
+					  &found);
 	}
 }
 
 static bool
-is_growing_row(VecamRowScan *scan, ItemPointer tid)
+is_seen(VecamRowScan *scan, ItemPointer tid)
 {
-	return scan->growing_tids && tidset_lookup(scan->growing_tids, *tid);
+	return scan->seen && tidset_lookup(scan->seen, *tid);
+}
+
+/* Remember a row of the graph; false if the scan has had it. */
+static bool
+remember_row(VecamRowScan *scan, ItemPointer tid)
+{
+	bool		found;
+
+	tidset_insert(seen_rows(scan, VECAM_TIDSET_ROWS), *tid, &found);
+	return !found;
 }
 
 /* Let next_growing be the next row of the growing list, if there is one. */
@@ -177,6 +170,51 @@ fetch_growing(VecamRowScan *scan)
 		remember_growing_rows(scan);
 }
 
+/*
+ * The chunk that comes next is no longer where it was: VACUUM has freed it, or
+ * compaction has moved it or its node.  Begin the chain again, from the node as
+ * it is now; rows that were returned are known.
+ */
+static void
+restart_chunks(VecamRowScan *scan)
+{
+	const VecamNodeLayout *nl = &scan->ix->nodes;
+	VecamHit   *hit = &scan->hit;
+	VecamNodeHeader *node;
+	VecamPin	pin;
+
+	vecam_node_follow(&scan->graph, &hit->ref, &hit->generation);
+	scan->next_chunk = VECAM_INVALID_REF;
+	vecam_store_pin(&scan->store, VecamRefBlock(nl, hit->ref),
+					BUFFER_LOCK_SHARE, &pin);
+	node = vecam_node_of_pin(&scan->graph, &pin, VecamRefSlot(nl, hit->ref));
+	if (node && node->state == VECAM_NODE_LIVE &&
+		node->generation == hit->generation)
+		scan->next_chunk = node->overflow;
+	vecam_store_unpin(&scan->store, &pin);
+}
+
+/* Copy the next chunk of the hit's node; false at the end of the chain. */
+static bool
+next_chunk(VecamRowScan *scan)
+{
+	scan->next_chunk_tid = 0;
+	scan->chunk.ntids = 0;
+	while (scan->next_chunk != VECAM_INVALID_REF && scan->chunks_left-- > 0)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (vecam_read_chunk(&scan->graph, scan->next_chunk, scan->hit.ref,
+							 scan->hit.generation, &scan->chunk))
+		{
+			scan->counters->pages_read++;
+			scan->next_chunk = scan->chunk.next;
+			return true;
+		}
+		restart_chunks(scan);
+	}
+	return false;
+}
+
 /* The next TID of the hit that was popped last. */
 static bool
 next_tid_of_hit(VecamRowScan *scan, ItemPointer tid)
@@ -188,18 +226,8 @@ next_tid_of_hit(VecamRowScan *scan, ItemPointer tid)
 	}
 	while (scan->next_chunk_tid == scan->chunk.ntids)
 	{
-		CHECK_FOR_INTERRUPTS();
-		scan->next_chunk_tid = 0;
-		scan->chunk.ntids = 0;
-		if (scan->next_chunk == VECAM_INVALID_REF || scan->chunks_left-- == 0 ||
-			!vecam_read_chunk(&scan->graph, scan->next_chunk, scan->hit.ref,
-							  scan->hit.generation, &scan->chunk))
-		{
-			scan->next_chunk = VECAM_INVALID_REF;
+		if (!next_chunk(scan))
 			return false;
-		}
-		scan->counters->pages_read++;
-		scan->next_chunk = scan->chunk.next;
 	}
 	*tid = scan->chunk.tids[scan->next_chunk_tid++];
 	return true;
@@ -246,7 +274,11 @@ offer_node(VecamFlatScan *sweep, VecamRowScan *scan, VecamNodeHeader *node,
 	}
 }
 
-/* Offer the rows of the nodes that the search has not visited. */
+/*
+ * Offer the rows of the nodes that the search has not visited.  From the last
+ * page to the first: compaction moves nodes toward the start only, so that
+ * none can get behind the sweep.
+ */
 static void
 sweep_pass(VecamFlatScan *sweep)
 {
@@ -254,7 +286,7 @@ sweep_pass(VecamFlatScan *sweep)
 	const VecamNodeLayout *nl = &scan->ix->nodes;
 	BlockNumber nblocks = RelationGetNumberOfBlocks(scan->index);
 
-	for (BlockNumber blkno = 0; blkno < nblocks; blkno++)
+	for (BlockNumber blkno = nblocks; blkno-- > VECAM_META_BLKNO + 1;)
 	{
 		VecamPin	pin;
 
@@ -314,7 +346,7 @@ fetch_graph(VecamRowScan *scan)
 		{
 			next->bound = scan->hit.key;
 			next->upper = scan->hit.upper;
-			next->valid = !is_growing_row(scan, &next->tid);
+			next->valid = remember_row(scan, &next->tid);
 		}
 		else if (!next_hit(scan))
 			begin_sweep(scan);
@@ -323,7 +355,7 @@ fetch_graph(VecamRowScan *scan)
 										   &next->bound))
 	{
 		next->upper = get_float8_infinity();
-		next->valid = !is_growing_row(scan, &next->tid);
+		next->valid = !is_seen(scan, &next->tid);
 	}
 }
 

@@ -51,7 +51,8 @@ typedef struct VecamRowScan
 	int64		chunks_left;	/* against cycles */
 	int			next_chunk_tid;
 	VecamFlatScan sweep;
-	struct tidset_hash *growing_tids;	/* NULL: the growing list is empty */
+	struct tidset_hash *seen;	/* rows of the growing list, and those
+								 * returned; NULL: none so far */
 
 	bool		started;
 	double		last_bound;		/* once started */

@@ -451,9 +451,13 @@ seal_row(VecamSealer *sealer, BlockNumber blkno, int slot,
 	publish_node(&row);
 }
 
-/* Move the rows of one page, which is claimed, up to max_rows in all. */
+/*
+ * Move the rows of one page, which is claimed, up to max_rows in all; or those
+ * only that name a node already.
+ */
 static void
-seal_page(VecamSealer *sealer, BlockNumber blkno, int64 max_rows)
+seal_page(VecamSealer *sealer, BlockNumber blkno, int64 max_rows,
+		  bool leftovers_only)
 {
 	PGAlignedBlock copy;
 	VecamSlotPage *slots = VecamPageGetSlots((Page) copy.data);
@@ -472,7 +476,9 @@ seal_page(VecamSealer *sealer, BlockNumber blkno, int64 max_rows)
 		VecamTidEntry *slot = vecam_slot(slots, i);
 		MemoryContext old;
 
-		if (!vecam_slot_is_live(slot))
+		if (!vecam_slot_is_live(slot) ||
+			(leftovers_only &&
+			 ((VecamGrowingEntry *) slot)->node == VECAM_INVALID_REF))
 			continue;
 		CHECK_FOR_INTERRUPTS();
 		old = MemoryContextSwitchTo(sealer->scratch);
@@ -597,13 +603,49 @@ vecam_seal_rows(VecamSealer *sealer, int64 max_rows, void (*delay) (void))
 		if (!vecam_claim_block(index, blkno, ExclusiveLock, sealer->wait))
 			continue;
 		follow_entries(sealer);
-		seal_page(sealer, blkno, target);
+		seal_page(sealer, blkno, target, false);
 		VECAM_STOP("seal-page-done");
 		if (vecam_list_remove_page(index, walk->directory, blkno))
 			vecam_record_free_page(index, blkno);
 		vecam_release_block(index, blkno, ExclusiveLock);
 	}
 	pfree(walk);
+}
+
+/*
+ * Finish the rows that name a node already, which sealers have left so.  The
+ * caller has the seal lock alone.
+ */
+void
+vecam_sealer_finish_rows(VecamSealer *sealer, void (*delay) (void))
+{
+	VecamListWalk *walk = palloc(sizeof(VecamListWalk));
+	BlockNumber blkno;
+
+	vecam_list_begin(walk, sealer->index, &sealer->ix->meta,
+					 VECAM_LIST_GROWING);
+	while (BlockNumberIsValid(blkno = vecam_list_next(walk)))
+	{
+		CHECK_FOR_INTERRUPTS();
+		delay();
+		seal_page(sealer, blkno, PG_INT64_MAX, true);
+	}
+	pfree(walk);
+}
+
+/*
+ * Let others have the seal lock, who may only be trying for it, for some
+ * microseconds, and take it again.
+ */
+void
+vecam_sealer_yield(VecamSealer *sealer, long microseconds)
+{
+	LOCKMODE	lockmode = seal_lock_mode(sealer->mode);
+
+	vecam_release_block(sealer->index, VECAM_META_BLKNO, lockmode);
+	pg_usleep(microseconds);
+	(void) vecam_claim_block(sealer->index, VECAM_META_BLKNO, lockmode, true);
+	follow_entries(sealer);
 }
 
 /* Free the empty chunks of a page's nodes; nodes without a TID are dead. */
@@ -668,16 +710,17 @@ vecam_sealer_trim_chunks(VecamSealer *sealer, void (*delay) (void))
 
 /*
  * Repair the graph; `sealed` says that the growing list was sealed under this
- * lock, so that no row claims a node.
+ * lock, so that no row claims a node, and `all` that dead nodes are to go
+ * however few they are.
  */
 void
-vecam_sealer_repair(VecamSealer *sealer, bool sealed, void (*delay) (void))
+vecam_sealer_repair(VecamSealer *sealer, bool sealed, bool all,
+					void (*delay) (void), VecamRepairStats *stats)
 {
-	VecamRepairStats stats;
 	int			level = sealer->entries.level;
 
 	vecam_graph_repair(&sealer->graph, &sealer->link, sealer->scratch, sealed,
-					   delay, &stats);
+					   all, delay, stats);
 	if (sealer->entries.level < level)
 		update_meta(sealer);
 }

@@ -43,8 +43,12 @@ extern void vecam_seal_rows(VecamSealer *sealer, int64 max_rows,
 							void (*delay) (void));
 extern void vecam_sealer_trim_chunks(VecamSealer *sealer,
 									 void (*delay) (void));
-extern void vecam_sealer_repair(VecamSealer *sealer, bool sealed,
-								void (*delay) (void));
+extern void vecam_sealer_finish_rows(VecamSealer *sealer,
+									 void (*delay) (void));
+extern void vecam_sealer_yield(VecamSealer *sealer, long microseconds);
+extern void vecam_sealer_repair(VecamSealer *sealer, bool sealed, bool all,
+								void (*delay) (void),
+								VecamRepairStats *stats);
 extern int	vecam_choose_seal_threshold(const VecamIndex *ix);
 
 #endif							/* VECAM_SEAL_H */

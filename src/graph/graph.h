@@ -208,6 +208,7 @@ typedef struct VecamRepairStats
 	int64		live;			/* nodes */
 	int64		dead;			/* nodes freed */
 	int64		spliced;		/* nodes that got edges for lost ones */
+	int64		edges;			/* edges that they had lost */
 	int64		linked;			/* nodes that nothing led to */
 } VecamRepairStats;
 
@@ -237,7 +238,16 @@ extern void vecam_nodes_delete_rows(IndexVacuumInfo *info, VecamIndex *ix,
 /* repair.c */
 extern void vecam_graph_repair(VecamGraph *graph, VecamLink *link,
 							   MemoryContext scratch, bool free_orphans,
-							   void (*delay) (void),
+							   bool all, void (*delay) (void),
 							   VecamRepairStats *stats);
+
+/* move.c */
+extern void vecam_node_follow(VecamGraph *graph, VecamRef *ref,
+							  uint8 *generation);
+extern bool vecam_make_node_page(VecamGraph *graph, BlockNumber blkno);
+extern int	vecam_move_nodes(VecamGraph *graph, BlockNumber from,
+							 BlockNumber to, int *left);
+extern int64 vecam_finish_moves(VecamGraph *graph, Size memory,
+								void (*pause) (void *arg), void *arg);
 
 #endif							/* VECAM_GRAPH_H */

@@ -189,17 +189,6 @@ add_offer(OfferList *list, float estimate, VecamRef ref, uint8 generation)
 	offers[i].generation = generation;
 }
 
-static bool
-has_edge(const VecamNodeLayout *nl, VecamNodeHeader *node, VecamRef ref)
-{
-	for (int i = 0; i < node->degree; i++)
-	{
-		if (VecamNodeRefs(nl, node)[i] == ref)
-			return true;
-	}
-	return false;
-}
-
 /*
  * Collect the live neighbours of a dead node; their distances from the point
  * in repair->link are estimated on the dead node's page.  `node` is a copy of
@@ -241,7 +230,7 @@ collect_offers(Repair *repair, VecamNodeHeader *node, VecamRef self,
 			if (list->n == list->size &&
 				est[i] >= list->offers[list->n - 1].estimate)
 				continue;
-			if (to != self && !has_edge(nl, node, to) &&
+			if (to != self && !vecam_node_has_edge(nl, node, to) &&
 				edge_is_good(repair, to, to_generation))
 				add_offer(list, est[i], to, to_generation);
 		}
@@ -289,22 +278,6 @@ read_offer(Repair *repair, const Offer *offer)
 	return found ? copy : NULL;
 }
 
-/* Let edge `to` of a node image be edge `from` of another, or of itself. */
-static void
-copy_edge(const VecamNodeLayout *nl, VecamNodeHeader *node, int to,
-		  VecamNodeHeader *source, int from)
-{
-	VecamNodeRefs(nl, node)[to] = VecamNodeRefs(nl, source)[from];
-	VecamNodeGenerations(nl, node)[to] = VecamNodeGenerations(nl, source)[from];
-	VecamNodeDistances(nl, node)[to] = VecamNodeDistances(nl, source)[from];
-	VecamNodeOcclusions(nl, node)[to] = VecamNodeOcclusions(nl, source)[from];
-	VecamNodeFactors(nl, node)[to] = VecamNodeFactors(nl, source)[from];
-	if (nl->has_extras)
-		VecamNodeExtras(nl, node)[to] = VecamNodeExtras(nl, source)[from];
-	memmove(VecamNodeSketch(nl, node, to), VecamNodeSketch(nl, source, from),
-			nl->sketch_bytes);
-}
-
 /*
  * Remove the edges of a node image that lead nowhere; returns how many.  The
  * last edges take their places.
@@ -320,8 +293,7 @@ drop_bad_edges(Repair *repair, VecamNodeHeader *node)
 		if (edge_is_good(repair, VecamNodeRefs(nl, node)[i],
 						 VecamNodeGenerations(nl, node)[i]))
 			continue;
-		if (i < --node->degree)
-			copy_edge(nl, node, i, node, node->degree);
+		vecam_node_drop_edge(nl, node, i);
 		dropped++;
 	}
 	return dropped;
@@ -406,8 +378,8 @@ swap_edges(const VecamNodeLayout *nl, VecamNodeHeader *node, int i, int j)
 	VecamNodeHeader *copy = palloc(nl->node_size);
 
 	memcpy(copy, node, nl->node_size);
-	copy_edge(nl, node, i, node, j);
-	copy_edge(nl, node, j, copy, i);
+	vecam_node_copy_edge(nl, node, i, node, j);
+	vecam_node_copy_edge(nl, node, j, copy, i);
 	pfree(copy);
 }
 
@@ -451,7 +423,7 @@ splice_node(Repair *repair, VecamRef ref)
 	VecamNodeHeader *node;
 	VecamChange change;
 	VecamPin	pin;
-	int			nbad;
+	int			lost;
 
 	vecam_store_pin(graph->store, VecamRefBlock(nl, ref), BUFFER_LOCK_SHARE,
 					&pin);
@@ -469,14 +441,14 @@ splice_node(Repair *repair, VecamRef ref)
 	codes = palloc(sizeof(VecamHitCode *) * Max(list->n, 1));
 	for (int i = 0; i < list->n; i++)
 		codes[i] = read_offer(repair, &list->offers[i]);
-	nbad = drop_bad_edges(repair, copy);
+	lost = drop_bad_edges(repair, copy);
 	vecam_sq8_decode(graph->ix->meta.dims, &own->sq8, own->code, link->decoded);
 
 	/*
 	 * Work on the copy, then replace the edges: only the holder of the seal
 	 * lock changes them, while bulkdelete may take TIDs away meanwhile.
 	 */
-	take_offers(repair, copy, own, list, codes, nbad);
+	take_offers(repair, copy, own, list, codes, lost);
 	VECAM_STOP("repair-splice");
 
 	vecam_store_pin(graph->store, VecamRefBlock(nl, ref), BUFFER_LOCK_EXCLUSIVE,
@@ -490,6 +462,7 @@ splice_node(Repair *repair, VecamRef ref)
 	vecam_change_finish(&change);
 	vecam_store_unpin(graph->store, &pin);
 	repair->stats->spliced++;
+	repair->stats->edges += lost;
 }
 
 /* Give a node that no edge leads to one, from its nearest neighbour at least. */
@@ -800,12 +773,12 @@ link_unreached(Repair *repair)
 
 /*
  * Repair the graph.  The caller holds the seal lock; `link` and `scratch` are
- * its tools; `free_orphans` says that no growing row claims a BUILDING node.
- * Memory: three bytes per node.
+ * its tools; `free_orphans` says that no growing row claims a BUILDING node, `all`
+ * that dead nodes are to go however few they are.  Memory: four bytes per node.
  */
 void
 vecam_graph_repair(VecamGraph *graph, VecamLink *link, MemoryContext scratch,
-				   bool free_orphans, void (*delay) (void),
+				   bool free_orphans, bool all, void (*delay) (void),
 				   VecamRepairStats *stats)
 {
 	Repair		repair = {0};
@@ -825,7 +798,8 @@ vecam_graph_repair(VecamGraph *graph, VecamLink *link, MemoryContext scratch,
 								   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	for_each_node(&repair, BUFFER_LOCK_SHARE, note_state);
 	VECAM_STOP("repair-noted");
-	splice = repair.ndead * LIVE_PER_DEAD > stats->live;
+	splice = repair.ndead > 0 &&
+		(all || repair.ndead * LIVE_PER_DEAD > stats->live);
 	if (splice)
 	{
 		for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < repair.nblocks; blkno++)

@@ -409,8 +409,12 @@ visit(VecamSearch *search, VecamFrontierItem item)
 		return;
 
 	node = pin_node(search, ref, vecam_item_generation(item), &pin);
-	if (node && node->state != VECAM_NODE_FREE &&
-		node->state != VECAM_NODE_MOVED)
+	if (node && node->state == VECAM_NODE_MOVED)
+		vecam_frontier_push(&search->frontier,
+							vecam_frontier_item(vecam_item_estimate(item),
+												node->forward,
+												node->forward_generation));
+	else if (node && node->state != VECAM_NODE_FREE)
 		expand_node(search, node, ref);
 	vecam_store_unpin(search->graph->store, &pin);
 }

@@ -23,12 +23,10 @@ set_node_pointer(const VecamNodeLayout *nl, ItemPointer pointer, VecamRef ref)
 	ItemPointerSet(pointer, VecamRefBlock(nl, ref), VecamRefSlot(nl, ref) + 1);
 }
 
-/* The chunk in a slot of the page in hand if it belongs to the node. */
+/* The chunk in a slot of the page in hand; NULL if there is none (any more). */
 static VecamTidChunk *
-chunk_of_pin(VecamGraph *graph, VecamPin *pin, VecamRef chunk_ref,
-			 VecamRef node_ref, uint8 generation)
+chunk_at(VecamGraph *graph, VecamPin *pin, VecamRef chunk_ref)
 {
-	ItemPointerData owner;
 	VecamSlotPage *slots = VecamPageGetSlots(pin->page);
 	VecamTidChunk *chunk;
 
@@ -40,9 +38,7 @@ chunk_of_pin(VecamGraph *graph, VecamPin *pin, VecamRef chunk_ref,
 		return NULL;
 
 	chunk = (VecamTidChunk *) vecam_slot(slots, VecamChunkSlot(chunk_ref));
-	set_node_pointer(&graph->ix->nodes, &owner, node_ref);
-	if (!ItemPointerEquals(&chunk->node, &owner) ||
-		chunk->generation != generation)
+	if (!vecam_slot_is_live((VecamTidEntry *) chunk))
 		return NULL;
 	if (chunk->ntids > VECAM_CHUNK_TIDS)
 		vecam_corrupt(graph->store->index, pin->blkno, "chunk of %u tids",
@@ -50,9 +46,47 @@ chunk_of_pin(VecamGraph *graph, VecamPin *pin, VecamRef chunk_ref,
 	return chunk;
 }
 
+/* Does the chunk name this node as its own? */
+static bool
+names_node(VecamGraph *graph, const VecamTidChunk *chunk, VecamRef node_ref,
+		   uint8 generation)
+{
+	ItemPointerData owner;
+
+	set_node_pointer(&graph->ix->nodes, &owner, node_ref);
+	return ItemPointerEquals(unconstify(ItemPointerData *, &chunk->node), &owner) &&
+		chunk->generation == generation;
+}
+
+/* The chunk in a slot of the page in hand if it names the node. */
+static VecamTidChunk *
+chunk_of_pin(VecamGraph *graph, VecamPin *pin, VecamRef chunk_ref,
+			 VecamRef node_ref, uint8 generation)
+{
+	VecamTidChunk *chunk = chunk_at(graph, pin, chunk_ref);
+
+	return chunk && names_node(graph, chunk, node_ref, generation) ?
+		chunk : NULL;
+}
+
+/* Does a chunk name as its node one that was moved to this place? */
+static bool
+is_chunk_of_moved(VecamGraph *graph, const VecamTidChunk *chunk,
+				  VecamRef node_ref, uint8 generation)
+{
+	const VecamNodeLayout *nl = &graph->ix->nodes;
+	VecamRef	ref = VecamMakeRef(nl, ItemPointerGetBlockNumberNoCheck(&chunk->node),
+								   ItemPointerGetOffsetNumberNoCheck(&chunk->node) - 1);
+	uint8		ref_generation = chunk->generation;
+
+	vecam_node_follow(graph, &ref, &ref_generation);
+	return ref == node_ref && ref_generation == generation;
+}
+
 /*
  * Copy a chunk of the node; false if the chunk is not the node's (any more).
- * Takes and drops a share lock.
+ * Compaction moves a node first, and then tells its chunks.  Takes and drops
+ * share locks, one at a time.
  */
 bool
 vecam_read_chunk(VecamGraph *graph, VecamRef chunk, VecamRef node,
@@ -65,11 +99,12 @@ vecam_read_chunk(VecamGraph *graph, VecamRef chunk, VecamRef node,
 		return false;
 	vecam_store_pin(graph->store, VecamChunkBlock(chunk), BUFFER_LOCK_SHARE,
 					&pin);
-	found = chunk_of_pin(graph, &pin, chunk, node, generation);
+	found = chunk_at(graph, &pin, chunk);
 	if (found)
 		*copy = *found;
 	vecam_store_unpin(graph->store, &pin);
-	return found != NULL;
+	return found && (names_node(graph, copy, node, generation) ||
+					 is_chunk_of_moved(graph, copy, node, generation));
 }
 
 /*
@@ -390,4 +425,161 @@ vecam_trim_chunks(VecamGraph *graph, VecamRef node_ref, uint8 generation,
 		ref = chunk.next;
 	}
 	return before == VECAM_INVALID_REF;
+}
+
+/* What names a chunk: its node (before is invalid), or the chunk before it. */
+typedef struct ChunkPlace
+{
+	VecamRef	node;
+	uint8		generation;
+	VecamRef	before;
+} ChunkPlace;
+
+/* The first chunk of a node as it is now. */
+static VecamRef
+first_chunk(VecamGraph *graph, VecamRef ref, uint8 generation)
+{
+	const VecamNodeLayout *nl = &graph->ix->nodes;
+	VecamRef	first = VECAM_INVALID_REF;
+	VecamNodeHeader *node;
+	VecamPin	pin;
+
+	if (VecamRefBlock(nl, ref) >= vecam_store_nblocks(graph->store))
+		return VECAM_INVALID_REF;
+	vecam_store_pin(graph->store, VecamRefBlock(nl, ref), BUFFER_LOCK_SHARE,
+					&pin);
+	node = vecam_node_of_pin(graph, &pin, VecamRefSlot(nl, ref));
+	if (node && node->state == VECAM_NODE_LIVE && node->generation == generation)
+		first = node->overflow;
+	vecam_store_unpin(graph->store, &pin);
+	return first;
+}
+
+/* Find what names the chunk, a copy of which is given; false if nothing does. */
+static bool
+find_chunk_place(VecamGraph *graph, VecamRef chunk_ref,
+				 const VecamTidChunk *chunk, ChunkPlace *place)
+{
+	const VecamNodeLayout *nl = &graph->ix->nodes;
+	int64		left = vecam_max_chunks(graph);
+	VecamTidChunk copy;
+	VecamRef	next;
+
+	place->node = VecamMakeRef(nl, ItemPointerGetBlockNumberNoCheck(&chunk->node),
+							   ItemPointerGetOffsetNumberNoCheck(&chunk->node) - 1);
+	place->generation = chunk->generation;
+	vecam_node_follow(graph, &place->node, &place->generation);
+	place->before = VECAM_INVALID_REF;
+	next = first_chunk(graph, place->node, place->generation);
+	while (next != chunk_ref)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (next == VECAM_INVALID_REF || left-- == 0 ||
+			!vecam_read_chunk(graph, next, place->node, place->generation, &copy))
+			return false;
+		place->before = next;
+		next = copy.next;
+	}
+	return true;
+}
+
+/* The image of a page that may be in the change already. */
+static Page
+change_once(VecamChange *change, VecamPin *pin, VecamPin **pins, Page *images,
+			int *n)
+{
+	for (int i = 0; i < *n; i++)
+	{
+		if (pins[i]->blkno == pin->blkno)
+			return images[i];
+	}
+	pins[*n] = pin;
+	images[*n] = vecam_change_page(change, pin, false);
+	return images[(*n)++];
+}
+
+/*
+ * Move a chunk from the page in hand to the one in hand, and let what names it,
+ * on the page in hand, name its new place.  The three may be the same page.
+ *
+ * WAL: page of the node or of the chunk before it, old and new tid page.
+ */
+static void
+relink_chunk(VecamGraph *graph, VecamRef chunk_ref, const ChunkPlace *place,
+			 VecamPin *before_pin, VecamPin *from_pin, VecamPin *to_pin, int slot)
+{
+	VecamPin   *pins[3];
+	Page		images[3];
+	int			n = 0;
+	VecamRef	new_ref = VecamMakeChunkRef(to_pin->blkno, slot);
+	VecamChange change;
+	Page		page;
+	Page		from_page;
+
+	vecam_change_start(&change, graph->store);
+	page = change_once(&change, before_pin, pins, images, &n);
+	if (place->before == VECAM_INVALID_REF)
+		vecam_node_at(&graph->ix->nodes, page,
+					  VecamRefSlot(&graph->ix->nodes, place->node))->overflow = new_ref;
+	else
+		((VecamTidChunk *) vecam_slot(VecamPageGetSlots(page),
+									  VecamChunkSlot(place->before)))->next = new_ref;
+	from_page = change_once(&change, from_pin, pins, images, &n);
+	page = change_once(&change, to_pin, pins, images, &n);
+	vecam_slots_put(page, slot, vecam_slot(VecamPageGetSlots(from_page),
+										   VecamChunkSlot(chunk_ref)));
+	vecam_slots_remove(from_page, VecamChunkSlot(chunk_ref));
+	vecam_change_finish(&change);
+}
+
+/*
+ * Move a chunk to page `to`, another one; false if that is full or nothing names
+ * the chunk.  The caller has the seal lock alone.
+ */
+bool
+vecam_move_chunk(VecamGraph *graph, VecamRef chunk_ref, BlockNumber to)
+{
+	BlockNumber from = VecamChunkBlock(chunk_ref);
+	ChunkPlace	place;
+	VecamTidChunk copy;
+	VecamTidChunk *chunk;
+	VecamPin	from_pin;
+	VecamPin	to_pin;
+	VecamPin	before_pin;
+	VecamPin   *before = &before_pin;
+	BlockNumber before_blkno;
+	VecamSlotPage *slots;
+	int			slot;
+
+	vecam_store_pin(graph->store, from, BUFFER_LOCK_SHARE, &from_pin);
+	chunk = chunk_at(graph, &from_pin, chunk_ref);
+	if (chunk)
+		copy = *chunk;
+	vecam_store_unpin(graph->store, &from_pin);
+	if (chunk == NULL || !find_chunk_place(graph, chunk_ref, &copy, &place))
+		return false;
+
+	before_blkno = place.before == VECAM_INVALID_REF ?
+		VecamRefBlock(&graph->ix->nodes, place.node) :
+		VecamChunkBlock(place.before);
+	if (before_blkno != from && before_blkno != to)
+		vecam_store_pin(graph->store, before_blkno, BUFFER_LOCK_EXCLUSIVE,
+						&before_pin);
+	vecam_store_pin(graph->store, to, BUFFER_LOCK_EXCLUSIVE, &to_pin);
+	vecam_store_pin(graph->store, from, BUFFER_LOCK_EXCLUSIVE, &from_pin);
+	if (before_blkno == from)
+		before = &from_pin;
+	else if (before_blkno == to)
+		before = &to_pin;
+
+	slots = vecam_slots_of_buffer(graph->store->index, to_pin.buf, graph->ix,
+								  VECAM_LIST_OVERFLOW);
+	slot = slots ? vecam_slots_find_free(slots) : -1;
+	if (slot >= 0)
+		relink_chunk(graph, chunk_ref, &place, before, &from_pin, &to_pin, slot);
+	vecam_store_unpin(graph->store, &from_pin);
+	vecam_store_unpin(graph->store, &to_pin);
+	if (before == &before_pin)
+		vecam_store_unpin(graph->store, &before_pin);
+	return slot >= 0;
 }

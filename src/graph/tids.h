@@ -33,6 +33,8 @@ extern int	vecam_filter_tids(ItemPointerData *tids, int ntids,
 							  void *callback_state);
 extern bool vecam_trim_chunks(VecamGraph *graph, VecamRef node_ref,
 							  uint8 generation, VecamRef first);
+extern bool vecam_move_chunk(VecamGraph *graph, VecamRef chunk_ref,
+							 BlockNumber to);
 extern int64 vecam_max_chunks(VecamGraph *graph);
 extern bool vecam_read_chunk(VecamGraph *graph, VecamRef chunk, VecamRef node,
 							 uint8 generation, VecamTidChunk *copy);

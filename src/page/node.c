@@ -223,3 +223,31 @@ vecam_nodes_count_rows(const VecamNodeLayout *layout, Page page)
 	}
 	return rows;
 }
+
+/*
+ * Let edge `to` of a node image be edge `from` of another, or of itself.
+ */
+void
+vecam_node_copy_edge(const VecamNodeLayout *nl, VecamNodeHeader *node, int to,
+					 VecamNodeHeader *source, int from)
+{
+	VecamNodeRefs(nl, node)[to] = VecamNodeRefs(nl, source)[from];
+	VecamNodeGenerations(nl, node)[to] = VecamNodeGenerations(nl, source)[from];
+	VecamNodeDistances(nl, node)[to] = VecamNodeDistances(nl, source)[from];
+	VecamNodeOcclusions(nl, node)[to] = VecamNodeOcclusions(nl, source)[from];
+	VecamNodeFactors(nl, node)[to] = VecamNodeFactors(nl, source)[from];
+	if (nl->has_extras)
+		VecamNodeExtras(nl, node)[to] = VecamNodeExtras(nl, source)[from];
+	memmove(VecamNodeSketch(nl, node, to), VecamNodeSketch(nl, source, from),
+			nl->sketch_bytes);
+}
+
+/*
+ * Remove an edge of a node image; the last one takes its place.
+ */
+void
+vecam_node_drop_edge(const VecamNodeLayout *nl, VecamNodeHeader *node, int i)
+{
+	if (i < --node->degree)
+		vecam_node_copy_edge(nl, node, i, node, node->degree);
+}

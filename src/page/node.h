@@ -43,7 +43,7 @@ typedef struct VecamNodeHeader
 	uint8		degree;			/* edges in use */
 	uint8		generation;		/* counts the uses of the slot */
 	uint16		ntids;			/* TIDs below */
-	uint16		flags;			/* zero */
+	uint16		forward_generation; /* MOVED: of the node at forward */
 	VecamRef	overflow;		/* first TID chunk, or invalid */
 	VecamRef	forward;		/* MOVED: where to */
 	float		extra;			/* inner product: sqrt(M^2 - |x|^2), else 0 */
@@ -122,7 +122,24 @@ vecam_node_at(const VecamNodeLayout *layout, Page page, int slot)
 #define VecamNodeOcclusions(l, node) \
 	VecamNodePart(node, (l)->occlusions, uint8)
 
+static inline bool
+vecam_node_has_edge(const VecamNodeLayout *nl, VecamNodeHeader *node,
+					VecamRef ref)
+{
+	for (int i = 0; i < node->degree; i++)
+	{
+		if (VecamNodeRefs(nl, node)[i] == ref)
+			return true;
+	}
+	return false;
+}
+
 /* node.c */
+extern void vecam_node_copy_edge(const VecamNodeLayout *nl,
+								 VecamNodeHeader *node, int to,
+								 VecamNodeHeader *source, int from);
+extern void vecam_node_drop_edge(const VecamNodeLayout *nl,
+								 VecamNodeHeader *node, int i);
 extern void vecam_node_layout(VecamNodeLayout *layout, int dims,
 							  VecamMetric metric, int nextents, int m,
 							  int sketch_bits, bool want_fine);

@@ -269,7 +269,7 @@ typedef struct VecamMetaPageData
 	uint8		has_graph;		/* rows have been sealed */
 	uint8		entry_level;	/* nodes of this level or more are entry points */
 	uint8		fine_bits;		/* of the finer codes, 0: there are none */
-	uint8		unused;
+	uint8		moving;			/* there may be nodes in state MOVED */
 	VecamListRoot lists[VECAM_NLISTS];
 	uint32		entry_changes;	/* counts changes of the list of entry points */
 } VecamMetaPageData;

@@ -37,6 +37,9 @@
  */
 #define LOOKUP_INTERVAL 16
 
+/* A directory page that is not found in so many walks is damaged. */
+#define ORDINAL_TRIES 8
+
 static uint32 nwalks = 0;
 
 /*
@@ -114,6 +117,94 @@ read_directory(Relation index, BlockNumber blkno, VecamList list, int lockmode)
 	return buf;
 }
 
+static bool
+is_directory(Relation index, Buffer buf, VecamList list)
+{
+	return vecam_page_is(index, buf, VECAM_PAGE_DIRECTORY) &&
+		VecamPageGetDirectory(BufferGetPage(buf))->list == list;
+}
+
+/*
+ * Lock the directory page that takes the list's additions; InvalidBuffer if the
+ * list is empty.  Compaction may move it between the two looks.
+ */
+static Buffer
+read_target(Relation index, VecamList list, int lockmode)
+{
+	BlockNumber last = InvalidBlockNumber;
+
+	for (;;)
+	{
+		VecamMetaPageData meta;
+		BlockNumber target;
+		Buffer		buf;
+
+		CHECK_FOR_INTERRUPTS();
+		vecam_meta_read(index, &meta);
+		target = meta.lists[list].target;
+		if (!BlockNumberIsValid(target))
+			return InvalidBuffer;
+		if (target == last)
+			vecam_corrupt(index, target, "not a directory page of list %d", list);
+		buf = vecam_read_page(index, target, lockmode);
+		if (is_directory(index, buf, list))
+			return buf;
+		UnlockReleaseBuffer(buf);
+		last = target;
+	}
+}
+
+/*
+ * Lock the directory page of this ordinal, for reading, if it is at this block.
+ */
+static Buffer
+try_ordinal(Relation index, VecamList list, uint32 ordinal, BlockNumber blkno)
+{
+	Buffer		buf;
+
+	if (!BlockNumberIsValid(blkno))
+		return InvalidBuffer;
+	buf = vecam_read_page(index, blkno, BUFFER_LOCK_SHARE);
+	if (is_directory(index, buf, list) &&
+		VecamPageGetDirectory(BufferGetPage(buf))->ordinal == ordinal)
+		return buf;
+	UnlockReleaseBuffer(buf);
+	return InvalidBuffer;
+}
+
+/*
+ * Lock the directory page of this ordinal, for reading.  It was at `blkno` when
+ * its number was read, but compaction may have moved it; then it is found from
+ * the head of the chain.
+ */
+static Buffer
+read_ordinal(Relation index, VecamList list, uint32 ordinal, BlockNumber blkno)
+{
+	Buffer		buf = try_ordinal(index, list, ordinal, blkno);
+
+	for (int left = ORDINAL_TRIES; !BufferIsValid(buf); left--)
+	{
+		VecamMetaPageData meta;
+		BlockNumber next;
+
+		CHECK_FOR_INTERRUPTS();
+		if (left == 0)
+			vecam_corrupt(index, blkno, "not directory page %u of list %d",
+						  ordinal, list);
+		vecam_meta_read(index, &meta);
+		next = meta.lists[list].head;
+		for (uint32 i = 0; i <= ordinal; i++)
+		{
+			buf = try_ordinal(index, list, i, next);
+			if (!BufferIsValid(buf) || i == ordinal)
+				break;
+			next = VecamPageGetOpaque(BufferGetPage(buf))->next;
+			UnlockReleaseBuffer(buf);
+		}
+	}
+	return buf;
+}
+
 /* Every entry must be a block of the relation, which only grows. */
 static void
 check_entries(VecamListWalk *walk)
@@ -135,21 +226,15 @@ check_entries(VecamListWalk *walk)
 static void
 load_directory(VecamListWalk *walk, BlockNumber blkno)
 {
-	Buffer		buf = read_directory(walk->index, blkno, walk->list,
-									 BUFFER_LOCK_SHARE);
+	Buffer		buf = read_ordinal(walk->index, walk->list, walk->ordinal, blkno);
 	Page		page = BufferGetPage(buf);
 	VecamDirectoryPage *dir = VecamPageGetDirectory(page);
-	uint32		ordinal = dir->ordinal;
 
-	walk->directory = blkno;
+	walk->directory = BufferGetBlockNumber(buf);
 	walk->next = VecamPageGetOpaque(page)->next;
 	walk->nblocks = dir->nblocks;
 	memcpy(walk->blocks, dir->blocks, sizeof(BlockNumber) * dir->nblocks);
 	UnlockReleaseBuffer(buf);
-
-	if (ordinal != walk->ordinal)
-		vecam_corrupt(walk->index, blkno, "directory page %u, not %u",
-					  ordinal, walk->ordinal);
 	check_entries(walk);
 }
 
@@ -445,16 +530,11 @@ grow_directory(Relation index, Buffer dir_buf, Buffer buf,
 static bool
 add_to_target(Relation index, Buffer buf, VecamList list, int slot_size)
 {
-	VecamMetaPageData meta;
-	Buffer		dir_buf;
+	Buffer		dir_buf = read_target(index, list, BUFFER_LOCK_EXCLUSIVE);
 	bool		done = false;
 
-	vecam_meta_read(index, &meta);
-	if (!BlockNumberIsValid(meta.lists[list].target))
+	if (!BufferIsValid(dir_buf))
 		return false;
-
-	dir_buf = read_directory(index, meta.lists[list].target, list,
-							 BUFFER_LOCK_EXCLUSIVE);
 	if (directory_has_room(BufferGetPage(dir_buf)))
 	{
 		extend_list(index, dir_buf, buf, list, slot_size);
@@ -488,6 +568,168 @@ vecam_list_add_page(Relation index, VecamList list, int slot_size)
 	return buf;
 }
 
+/* The last directory page of the chain, exclusively locked. */
+static Buffer
+lock_last_directory(Relation index, BlockNumber head, VecamList list)
+{
+	Buffer		buf = read_directory(index, head, list, BUFFER_LOCK_EXCLUSIVE);
+
+	for (;;)
+	{
+		BlockNumber next = VecamPageGetOpaque(BufferGetPage(buf))->next;
+
+		if (!BlockNumberIsValid(next))
+			return buf;
+		UnlockReleaseBuffer(buf);
+		buf = read_directory(index, next, list, BUFFER_LOCK_EXCLUSIVE);
+	}
+}
+
+/*
+ * Add the free page `buf`, exclusively locked, to a list that is not empty,
+ * behind all others: walks under way come to it last.  If the last directory
+ * page is full, `dir_buf`, another free page, becomes the next one; without it
+ * (InvalidBuffer) nothing is done and false is returned.
+ */
+bool
+vecam_list_append_page(Relation index, VecamList list, int slot_size,
+					   Buffer buf, Buffer dir_buf)
+{
+	Buffer		meta_buf = ReadBuffer(index, VECAM_META_BLKNO);
+	Buffer		last_buf;
+	bool		full;
+
+	LockBuffer(meta_buf, BUFFER_LOCK_EXCLUSIVE);
+	last_buf = lock_last_directory(index,
+								   vecam_meta_of_buffer(index, meta_buf)->lists[list].head,
+								   list);
+	full = VecamPageGetDirectory(BufferGetPage(last_buf))->nblocks ==
+		VECAM_DIRECTORY_CAPACITY;
+	if (!full)
+		extend_list(index, last_buf, buf, list, slot_size);
+	else if (BufferIsValid(dir_buf))
+		extend_chain(index, meta_buf, last_buf, dir_buf, buf, list, slot_size);
+	UnlockReleaseBuffer(last_buf);
+	UnlockReleaseBuffer(meta_buf);
+	return !full || BufferIsValid(dir_buf);
+}
+
+/*
+ * Lock the directory page before block `blkno` in the chain, exclusively;
+ * InvalidBuffer if that is the first one.
+ */
+static Buffer
+lock_directory_before(Relation index, BlockNumber head, VecamList list,
+					  BlockNumber blkno)
+{
+	BlockNumber next = head;
+
+	while (next != blkno)
+	{
+		Buffer		buf;
+
+		if (!BlockNumberIsValid(next))
+			vecam_corrupt(index, blkno, "directory page in no chain");
+		buf = read_directory(index, next, list, BUFFER_LOCK_EXCLUSIVE);
+		next = VecamPageGetOpaque(BufferGetPage(buf))->next;
+		if (next == blkno)
+			return buf;
+		UnlockReleaseBuffer(buf);
+	}
+	return InvalidBuffer;
+}
+
+/*
+ * Move a directory page to the free page `new_buf`, exclusively locked.  Walks
+ * find it there by its ordinal.
+ *
+ * WAL: meta page, [directory page before it,] old and new directory page.
+ */
+static void
+move_locked_directory(Relation index, VecamList list, Buffer meta_buf,
+					  Buffer before_buf, Buffer old_buf, Buffer new_buf)
+{
+	VecamRecord *record = vecam_record_start(index);
+	Page		meta_page = vecam_record_page(record, meta_buf, false);
+	VecamListRoot *root = &VecamPageGetMeta(meta_page)->lists[list];
+	BlockNumber old = BufferGetBlockNumber(old_buf);
+	BlockNumber new = BufferGetBlockNumber(new_buf);
+	Page		old_page;
+
+	if (BufferIsValid(before_buf))
+		VecamPageGetOpaque(vecam_record_page(record, before_buf, false))->next = new;
+	else
+		root->head = new;
+	if (root->target == old)
+		root->target = new;
+	old_page = vecam_record_page(record, old_buf, false);
+	memcpy(vecam_record_page(record, new_buf, true), old_page, BLCKSZ);
+	vecam_page_free(old_page);
+	vecam_record_finish(record);
+}
+
+/*
+ * Move the directory page at this block to the free page `new_buf`, exclusively
+ * locked; false if it is none.
+ */
+bool
+vecam_list_move_directory(Relation index, BlockNumber blkno, Buffer new_buf)
+{
+	Buffer		meta_buf = ReadBuffer(index, VECAM_META_BLKNO);
+	Buffer		old_buf = ReadBuffer(index, blkno);
+	Buffer		before_buf;
+	VecamList	list;
+	bool		found;
+
+	LockBuffer(meta_buf, BUFFER_LOCK_EXCLUSIVE);
+	LockBuffer(old_buf, BUFFER_LOCK_SHARE);
+	found = vecam_page_is(index, old_buf, VECAM_PAGE_DIRECTORY);
+	list = found ? VecamPageGetDirectory(BufferGetPage(old_buf))->list : 0;
+	LockBuffer(old_buf, BUFFER_LOCK_UNLOCK);
+	if (found)
+	{
+		/* under the lock of the meta page no other one moves */
+		before_buf = lock_directory_before(index,
+										   vecam_meta_of_buffer(index, meta_buf)->lists[list].head,
+										   list, blkno);
+		LockBuffer(old_buf, BUFFER_LOCK_EXCLUSIVE);
+		move_locked_directory(index, list, meta_buf, before_buf, old_buf,
+							  new_buf);
+		LockBuffer(old_buf, BUFFER_LOCK_UNLOCK);
+		if (BufferIsValid(before_buf))
+			UnlockReleaseBuffer(before_buf);
+	}
+	ReleaseBuffer(old_buf);
+	UnlockReleaseBuffer(meta_buf);
+	return found;
+}
+
+/*
+ * The directory page that names a page of the list, or InvalidBlockNumber.
+ * Takes and drops share locks.
+ */
+BlockNumber
+vecam_list_directory_of(Relation index, VecamList list, BlockNumber blkno)
+{
+	VecamMetaPageData meta;
+	VecamListWalk *walk = palloc(sizeof(VecamListWalk));
+	BlockNumber found = InvalidBlockNumber;
+	BlockNumber next;
+
+	vecam_meta_read(index, &meta);
+	vecam_list_begin(walk, index, &meta, list);
+	while (BlockNumberIsValid(next = vecam_list_next(walk)))
+	{
+		if (next == blkno)
+		{
+			found = walk->directory;
+			break;
+		}
+	}
+	pfree(walk);
+	return found;
+}
+
 /*
  * The pages that joined the list last, as far as the directory page that takes
  * additions tells, into blocks[VECAM_NEWEST_PAGES]; returns how many.
@@ -495,18 +737,14 @@ vecam_list_add_page(Relation index, VecamList list, int slot_size)
 int
 vecam_list_newest_pages(Relation index, VecamList list, BlockNumber *blocks)
 {
-	VecamMetaPageData meta;
 	VecamDirectoryPage *dir;
 	Buffer		buf;
 	BlockNumber nblocks = RelationGetNumberOfBlocks(index);
 	int			n = 0;
 
-	vecam_meta_read(index, &meta);
-	if (!BlockNumberIsValid(meta.lists[list].target))
+	buf = read_target(index, list, BUFFER_LOCK_SHARE);
+	if (!BufferIsValid(buf))
 		return 0;
-
-	buf = read_directory(index, meta.lists[list].target, list,
-						 BUFFER_LOCK_SHARE);
 	dir = VecamPageGetDirectory(BufferGetPage(buf));
 	for (int i = 0; i < VECAM_NEWEST_PAGES; i++)
 	{
@@ -532,14 +770,10 @@ vecam_list_count_pages(Relation index, VecamList list)
 	blkno = meta.lists[list].head;
 	for (uint32 ordinal = 0; BlockNumberIsValid(blkno); ordinal++)
 	{
-		Buffer		buf = read_directory(index, blkno, list,
-										 BUFFER_LOCK_SHARE);
+		Buffer		buf = read_ordinal(index, list, ordinal, blkno);
 		Page		page = BufferGetPage(buf);
 		VecamDirectoryPage *dir = VecamPageGetDirectory(page);
 
-		if (dir->ordinal != ordinal)
-			vecam_corrupt(index, blkno, "directory page %u, not %u",
-						  dir->ordinal, ordinal);
 		for (int i = 0; i < dir->nblocks; i++)
 			n += BlockNumberIsValid(dir->blocks[i]);
 		blkno = VecamPageGetOpaque(page)->next;

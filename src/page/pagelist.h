@@ -42,6 +42,12 @@ extern Buffer vecam_list_add_page(Relation index, VecamList list,
 								  int slot_size);
 extern Buffer vecam_list_lock_room(Relation index, const VecamIndex *ix,
 								   VecamList list);
+extern bool vecam_list_append_page(Relation index, VecamList list,
+								   int slot_size, Buffer buf, Buffer dir_buf);
+extern bool vecam_list_move_directory(Relation index, BlockNumber blkno,
+									  Buffer new_buf);
+extern BlockNumber vecam_list_directory_of(Relation index, VecamList list,
+										   BlockNumber blkno);
 extern int64 vecam_list_count_pages(Relation index, VecamList list);
 extern int	vecam_list_newest_pages(Relation index, VecamList list,
 									BlockNumber *blocks);

@@ -52,10 +52,19 @@ $$;
 my $insert = 'SELECT fill(1)';
 my $seal = q(SELECT vecam_seal('t_v'));
 my $vacuum = 'VACUUM t';
+my $compact = q(SELECT vecam_compact('t_v'));
 
 # Rows to be sealed and rows to be removed, with a graph and before there is one.
 my $graph = 'SELECT fill(300); SELECT vecam_seal($$t_v$$); SELECT fill(220); DELETE FROM t WHERE id % 5 = 0';
 my $no_graph = 'SELECT fill(380)';
+
+# A half-empty index, with lists and directories at its end.
+my $build = 'SELECT fill(500); REINDEX INDEX t_v; SELECT fill(40); DELETE FROM t WHERE id % 2 = 0';
+my $half = "ALTER INDEX t_v SET (compact_threshold = 0); $build; VACUUM t";
+my $chunks = "ALTER INDEX t_v SET (compact_threshold = 0); SELECT fill(500); SELECT vecam_seal('t_v'); "
+  . q(INSERT INTO t (v) SELECT '[9,9,9,9,9,9,9,9]' FROM generate_series(1, 1200); SELECT vecam_seal('t_v'); )
+  . 'DELETE FROM t WHERE id % 2 = 0; VACUUM t';
+my $vacuum_half = "$half; ALTER INDEX t_v SET (compact_threshold = 0.1)";
 
 # Where to stop, in what, after what.
 my @stops = (
@@ -84,7 +93,22 @@ my @stops = (
 	[ 'repair-entries', $vacuum, $graph ],
 	[ 'repair-free', $vacuum, $graph ],
 	[ 'vacuum-repaired', $vacuum, $graph ],
-	[ 'vacuum-survey', $vacuum, $graph ]);
+	[ 'vacuum-survey', $vacuum, $graph ],
+	[ 'compact-begun', $compact, $half ],
+	[ 'move-begun', $compact, $half ],
+	[ 'move-copied', $compact, $half ],
+	[ 'move-collected', $compact, $half ],
+	[ 'move-rewritten', $compact, $half ],
+	[ 'move-entries', $compact, $half ],
+	[ 'move-chunks', $compact, $half ],
+	[ 'move-freed', $compact, $half ],
+	[ 'compact-appended', $compact, $half ],
+	[ 'compact-rows', $compact, $half ],
+	[ 'compact-chunk', $compact, $chunks ],
+	[ 'compact-directory', $compact, $half ],
+	[ 'compact-truncate', $compact, $half ],
+	[ 'compact-truncated', $compact, $half ],
+	[ 'vacuum-compacted', $vacuum, $vacuum_half ]);
 
 # Closes a point, in a transaction of its own.
 sub close_point
