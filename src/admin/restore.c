@@ -13,6 +13,9 @@
  */
 #include "postgres.h"
 
+#include <float.h>
+#include <math.h>
+
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
@@ -26,6 +29,7 @@
 #include "executor/tuptable.h"
 #include "funcapi.h"
 #include "graph/graph.h"
+#include "math/kernels.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -49,6 +53,7 @@ typedef struct ChunkTest
 	VecamMetaPageData meta;		/* of the index as a build would make it */
 	VecamCheckpointReader reader;
 	VecamIndex *ix;				/* of the checkpoint, once its head is read */
+	float	   *x;				/* dims */
 	ChunkFile  *file;
 } ChunkTest;
 
@@ -86,9 +91,22 @@ test_head(ChunkTest *test)
 	vecam_restore_check_shape(&test->reader.head, &meta);
 	meta.seed = test->reader.head.seed;
 	test->ix = vecam_index_build(&meta, test->reader.mean);
+	test->x = palloc(sizeof(float) * meta.dims);
 }
 
-/* The next node, whose level must follow from its code. */
+/* Is the squared norm that of the code, but for rounding? */
+static bool
+norm_follows(ChunkTest *test, const VecamCheckpointNode *node)
+{
+	int			dims = test->meta.dims;
+	double		norm2;
+
+	vecam_sq8_decode(dims, &node->sq8, node->code, test->x);
+	norm2 = vecam_kernels->inner_product(dims, test->x, test->x);
+	return fabs(node->sq8.norm2 - Min(norm2, FLT_MAX)) <= 1e-5 * norm2 + FLT_MIN;
+}
+
+/* The next node, whose level and norm must follow from its code. */
 static VecamCheckpointResult
 test_node(ChunkTest *test)
 {
@@ -96,13 +114,13 @@ test_node(ChunkTest *test)
 	VecamCheckpointNode node;
 	VecamCheckpointResult result = vecam_checkpoint_next_node(reader, &node);
 
-	if (result == VECAM_CHECKPOINT_NODE &&
-		vecam_node_level(test->ix, &node.sq8, node.code) != node.level)
-	{
+	if (result != VECAM_CHECKPOINT_NODE)
+		return result;
+	if (vecam_node_level(test->ix, &node.sq8, node.code) != node.level)
 		reader->damage = "A node's level does not follow from its code.";
-		return VECAM_CHECKPOINT_DAMAGED;
-	}
-	return result;
+	else if (!norm_follows(test, &node))
+		reader->damage = "A node's norm does not follow from its code.";
+	return reader->damage ? VECAM_CHECKPOINT_DAMAGED : VECAM_CHECKPOINT_NODE;
 }
 
 /* Test a chunk to its end. */

@@ -145,6 +145,6 @@ vecam_restore_check_shape(const VecamCheckpointHead *head,
 	check_equal("m", head->m, meta->m, "Set the index's option m first.");
 	check_equal("sketch_bits", head->sketch_bits, meta->sketch_bits,
 				"Set the index's option sketch_bits first.");
-	check_equal("finer codes of bits", head->fine_bits, meta->fine_bits,
+	check_equal("fine_bits", head->fine_bits, meta->fine_bits,
 				"Set the index's option rerank first.");
 }
