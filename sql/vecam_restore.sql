@@ -279,6 +279,18 @@ SELECT * FROM vecam_restore('t_v', 'cp');
 SELECT kind, has_graph FROM vecam_stats('t_v');
 SELECT is_sound('t_v');
 
+-- built flat for now
+SET vecam.build_flat = on;
+DROP INDEX t_v;
+CREATE INDEX t_v ON t USING vecam (v) WITH (kind = hnsw);
+SELECT kind, has_graph, rows FROM vecam_stats('t_v');
+SELECT is_sound('t_v');
+INSERT INTO t SELECT * FROM cp_rows(3001, 3010);
+SELECT * FROM vecam_restore('t_v', 'cp');
+RESET vecam.build_flat;
+SELECT kind, has_graph, rows FROM vecam_stats('t_v');
+SELECT is_sound('t_v');
+
 -- who may do what
 CREATE INDEX t_id ON t (id);
 SELECT vecam_checkpoint('t_id');

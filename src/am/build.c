@@ -98,18 +98,24 @@ column_dimensions(Relation index)
 	return dims;
 }
 
+static void
+init_meta(Relation index, const VecamOptions *options, VecamMetaPageData *meta)
+{
+	vecam_meta_init(meta, column_dimensions(index), vecam_opclass(index)->metric,
+					options->kind, options->m, options->ef_construction,
+					options->sketch_bits,
+					options->rerank == VECAM_RERANK_PAGE, vecam_build_seed);
+}
+
 /*
- * Describe the index as a build would make it.
+ * Describe the index as a build by its options would make it.
  */
 void
 vecam_build_meta(Relation index, VecamMetaPageData *meta)
 {
 	VecamOptions options = vecam_options_of(index);
 
-	vecam_meta_init(meta, column_dimensions(index), vecam_opclass(index)->metric,
-					options.kind, options.m, options.ef_construction,
-					options.sketch_bits, options.rerank == VECAM_RERANK_PAGE,
-					vecam_build_seed);
+	init_meta(index, &options, meta);
 }
 
 /* Add a row to its list. */
@@ -532,8 +538,10 @@ vecam_build(Relation heap, Relation index, IndexInfo *info)
 												ALLOCSET_DEFAULT_SIZES);
 	vecam_store_init(&state->store, index, VECAM_STORE_MEMORY,
 					 mul_size(maintenance_work_mem, 1024));
-	vecam_build_meta(index, &state->meta);
 	state->restore = vecam_restore_of(index);
+	if (vecam_build_flat && !state->restore)
+		state->options.kind = VECAM_KIND_FLAT;
+	init_meta(index, &state->options, &state->meta);
 	prepare_build(state, heap, info);
 
 	set_phase(PHASE_LOAD);
