@@ -235,8 +235,9 @@ test_checkpoint(Oid index_oid, ChunkFile *file, Oid source, Name chunk_column,
 {
 	Relation	table;
 	Relation	index = vecam_admin_open_for_check(index_oid, false, &table);
-	ChunkTest	test = {{0}};
+	ChunkTest	test;
 
+	memset(&test, 0, sizeof(test));
 	test.file = file;
 	vecam_build_meta(index, &test.meta);
 	vecam_checkpoint_reader_init(&test.reader);
