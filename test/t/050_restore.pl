@@ -127,6 +127,24 @@ is_sound($later, 'later, after VACUUM', reach => 1);
 is($later->safe_psql('postgres', "SELECT count(*) FROM t WHERE id % 10 = 3 AND id < 5000"), '0', 'no row has come back');
 $later->stop;
 
+# The scripts for a whole database.
+{
+	my $scripts = "$FindBin::RealBin/../../scripts";
+	local $ENV{PGHOST} = $node->host;
+	local $ENV{PGPORT} = $node->port;
+
+	command_ok([ "$scripts/dump.sh", 'postgres', "$dir/whole" ], 'dump.sh');
+	$copy->safe_psql('postgres', 'CREATE DATABASE whole');
+	$ENV{PGHOST} = $copy->host;
+	$ENV{PGPORT} = $copy->port;
+	command_like([ "$scripts/restore.sh", "$dir/whole", 'whole' ],
+		qr/4 of 4, public\.t_l2: \d+ nodes, 250 rows inserted, \d+ nodes dropped/, 'restore.sh');
+	is($copy->safe_psql('whole', q(SELECT string_agg(c.relname || ' ' || s.has_graph, ', ' ORDER BY c.relname)
+		FROM pg_class c, vecam_stats(c.oid) s WHERE c.relname ~ '^t_')),
+		't_auto true, t_cosine true, t_ip true, t_l2 true', 'all have their graphs');
+	is($copy->safe_psql('whole', "SELECT check_indexes('t')"), '', 'and are sound');
+}
+
 # Checkpoints beside inserts, deletes and sealing.
 my $load = start_load(
 	$node, q(
