@@ -29,6 +29,13 @@ PG_FUNCTION_INFO_V1(vecam_checkpoint);
 
 #define NO_ORDINAL PG_UINT32_MAX
 
+/* A slot whose node stands elsewhere now. */
+typedef struct MovedSlot
+{
+	Size		place;			/* as in ordinals */
+	VecamRef	to;
+} MovedSlot;
+
 typedef struct Checkpoint
 {
 	Relation	index;
@@ -39,6 +46,9 @@ typedef struct Checkpoint
 	uint32	   *ordinals;		/* nblocks * per_page, NO_ORDINAL: no node */
 	uint8	   *generations;	/* the same */
 	uint32		nnodes;
+	MovedSlot  *moved;
+	int			nmoved;
+	int			moved_allocated;
 	VecamCheckpointWriter writer;
 	uint8	   *code;			/* put together from extent pages */
 	uint32	   *edges;			/* m0 */
@@ -63,6 +73,46 @@ read_node_page(Checkpoint *cp, BlockNumber blkno, Page copy)
 	return found;
 }
 
+static void
+note_moved(Checkpoint *cp, Size place, VecamRef to)
+{
+	if (cp->nmoved == cp->moved_allocated)
+	{
+		cp->moved_allocated = Max(64, 2 * cp->moved_allocated);
+		cp->moved = cp->moved ?
+			repalloc_huge(cp->moved, sizeof(MovedSlot) * cp->moved_allocated) :
+			palloc(sizeof(MovedSlot) * cp->moved_allocated);
+	}
+	cp->moved[cp->nmoved].place = place;
+	cp->moved[cp->nmoved++].to = to;
+}
+
+/* The place of a node, or -1 if the relation has no such. */
+static int64
+place_of(Checkpoint *cp, VecamRef ref)
+{
+	const VecamNodeLayout *nl = &cp->ix->nodes;
+	BlockNumber blkno = VecamRefBlock(nl, ref);
+	int			slot = VecamRefSlot(nl, ref);
+
+	if (blkno >= cp->nblocks || slot >= nl->per_page)
+		return -1;
+	return (int64) blkno * nl->per_page + slot;
+}
+
+/* Edges to slots whose nodes have moved lead to those. */
+static void
+follow_moved(Checkpoint *cp)
+{
+	for (int i = 0; i < cp->nmoved; i++)
+	{
+		int64		place = place_of(cp, cp->moved[i].to);
+
+		if (place >= 0)
+			cp->ordinals[cp->moved[i].place] = cp->ordinals[place];
+	}
+}
+
 /* First pass: number the nodes. */
 static void
 number_nodes(Checkpoint *cp)
@@ -85,32 +135,39 @@ number_nodes(Checkpoint *cp)
 			VecamNodeHeader *node = vecam_node_at(nl, (Page) copy.data, slot);
 			Size		place = (Size) blkno * nl->per_page + slot;
 
-			if (node->state == VECAM_NODE_FREE ||
-				node->state == VECAM_NODE_MOVED)
-				continue;
-			cp->ordinals[place] = cp->nnodes++;
 			cp->generations[place] = node->generation;
+			if (node->state == VECAM_NODE_MOVED)
+				note_moved(cp, place, node->forward);
+			else if (node->state != VECAM_NODE_FREE)
+				cp->ordinals[place] = cp->nnodes++;
 		}
 	}
+	follow_moved(cp);
 }
 
 /* The ordinal of the node that an edge leads to, or NO_ORDINAL. */
 static uint32
 ordinal_of(Checkpoint *cp, VecamRef ref, uint8 generation)
 {
-	const VecamNodeLayout *nl = &cp->ix->nodes;
-	BlockNumber blkno = VecamRefBlock(nl, ref);
-	int			slot = VecamRefSlot(nl, ref);
-	Size		place;
+	int64		place = place_of(cp, ref);
 
-	if (blkno >= cp->nblocks || slot >= nl->per_page)
-		return NO_ORDINAL;
-	place = (Size) blkno * nl->per_page + slot;
-	return cp->generations[place] == generation ? cp->ordinals[place] : NO_ORDINAL;
+	return place >= 0 && cp->generations[place] == generation ?
+		cp->ordinals[place] : NO_ORDINAL;
+}
+
+static bool
+has_edge(const Checkpoint *cp, int degree, uint32 to)
+{
+	for (int i = 0; i < degree; i++)
+	{
+		if (cp->edges[i] == to)
+			return true;
+	}
+	return false;
 }
 
 static void
-write_node(Checkpoint *cp, VecamNodeHeader *node)
+write_node(Checkpoint *cp, VecamNodeHeader *node, uint32 ordinal)
 {
 	const VecamNodeLayout *nl = &cp->ix->nodes;
 	VecamCheckpointNode out = {0};
@@ -120,7 +177,8 @@ write_node(Checkpoint *cp, VecamNodeHeader *node)
 		uint32		to = ordinal_of(cp, VecamNodeRefs(nl, node)[i],
 									VecamNodeGenerations(nl, node)[i]);
 
-		if (to == NO_ORDINAL)
+		if (to == NO_ORDINAL || to == ordinal ||
+			has_edge(cp, out.degree, to))
 			continue;
 		cp->edges[out.degree] = to;
 		cp->occlusions[out.degree++] = VecamNodeOcclusions(nl, node)[i];
@@ -153,12 +211,15 @@ write_nodes(Checkpoint *cp)
 		CHECK_FOR_INTERRUPTS();
 		for (int slot = 0; slot < nl->per_page; slot++)
 		{
+			VecamNodeHeader *node = vecam_node_at(nl, (Page) copy.data, slot);
+
 			if (cp->ordinals[place + slot] == NO_ORDINAL)
 				continue;
 			if (!is_read && !read_node_page(cp, blkno, (Page) copy.data))
 				vecam_corrupt(cp->index, blkno, "nodes have gone");
 			is_read = true;
-			write_node(cp, vecam_node_at(nl, (Page) copy.data, slot));
+			if (node->state != VECAM_NODE_MOVED)
+				write_node(cp, node, cp->ordinals[place + slot]);
 		}
 	}
 }
