@@ -17,6 +17,7 @@
 
 #include "access/xlog.h"
 #include "admin/admin.h"
+#include "compat.h"
 #include "funcapi.h"
 #include "graph/graph.h"
 #include "miscadmin.h"
