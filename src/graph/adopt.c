@@ -169,6 +169,7 @@ vecam_adopt_node(VecamAdoption *adoption, const VecamCheckpointNode *source)
 	node = pin_node(adoption, ordinal, BUFFER_LOCK_EXCLUSIVE, &pin);
 	vecam_change_start(&change, graph->store);
 	page = vecam_change_page(&change, &pin, false);
+	vecam_node_page_use_slot(page, nl, ordinal % nl->per_page);
 	fill_node(adoption, node, source);
 	memcpy(VecamNodeCode(nl, node), payload,
 		   ix->meta.nextents > 0 ? nl->payload_bytes : ix->meta.dims);
