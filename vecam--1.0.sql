@@ -358,6 +358,20 @@ CREATE FUNCTION vecam_check(
 	RETURNS TABLE (invariant text, block bigint, slot integer, message text)
 	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
+CREATE FUNCTION vecam_checkpoint(index regclass)
+	RETURNS TABLE (chunk integer, data bytea)
+	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+CREATE FUNCTION vecam_restore(
+	index regclass,
+	source regclass,
+	chunk_column name DEFAULT 'chunk',
+	data_column name DEFAULT 'data',
+	OUT nodes_adopted bigint,
+	OUT rows_inserted bigint,
+	OUT nodes_dropped bigint)
+	AS 'MODULE_PATHNAME' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
 CREATE FUNCTION vecam_last_search(
 	OUT nodes_visited bigint,
 	OUT distances_estimated bigint,

@@ -14,9 +14,11 @@
 #include "access/amapi.h"
 #include "access/genam.h"
 #include "access/relscan.h"
+#include "catalog/index.h"
 #include "catalog/pg_class.h"
 #include "commands/vacuum.h"
 #include "miscadmin.h"
+#include "nodes/parsenodes.h"
 #include "pgstat.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
@@ -187,6 +189,23 @@ vecam_count_search(IndexScanDesc scan)
 #if PG_VERSION_NUM >= 180000
 	if (scan->instrument)
 		scan->instrument->nsearches++;
+#endif
+}
+
+/* REINDEX INDEX, with its progress reported. */
+static inline void
+vecam_reindex(Oid index, char persistence)
+{
+#if PG_VERSION_NUM >= 140000
+	ReindexParams params = {.options = REINDEXOPT_REPORT_PROGRESS};
+#endif
+
+#if PG_VERSION_NUM >= 170000
+	reindex_index(NULL, index, false, persistence, &params);
+#elif PG_VERSION_NUM >= 140000
+	reindex_index(index, false, persistence, &params);
+#else
+	reindex_index(index, false, persistence, REINDEXOPT_REPORT_PROGRESS);
 #endif
 }
 

@@ -22,6 +22,7 @@ PG_MODULE_MAGIC;
 
 int			vecam_scan_mem = 65536;
 int			vecam_build_seed = 1;
+bool		vecam_build_flat = false;
 int			vecam_seal_workers = 2;
 
 int			vecam_ef_search = 0;
@@ -125,6 +126,11 @@ define_settings(void)
 							"Equal data and seed give equal index contents.",
 							&vecam_build_seed, 1, 0, INT_MAX,
 							PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("vecam.build_flat",
+							 "Builds indexes as if their option kind were flat.",
+							 "For indexes that vecam_restore() is going to build anew.",
+							 &vecam_build_flat, false,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("vecam.seal_workers",
 							"Sets the number of background workers that link inserted rows into graphs.",
 							"0 leaves that to VACUUM, vecam_seal() and inserting sessions.",

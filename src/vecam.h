@@ -14,6 +14,7 @@
 extern PGDLLIMPORT int vecam_scan_mem;	/* vecam.scan_mem, kilobytes */
 extern PGDLLIMPORT int vecam_seal_workers;	/* vecam.seal_workers, 0: none */
 extern PGDLLIMPORT int vecam_build_seed;	/* vecam.build_seed */
+extern PGDLLIMPORT bool vecam_build_flat;	/* vecam.build_flat */
 extern PGDLLIMPORT int vecam_ef_search; /* vecam.ef_search, 0: not set */
 extern PGDLLIMPORT double vecam_recall; /* vecam.recall */
 extern PGDLLIMPORT bool vecam_recall_is_set;

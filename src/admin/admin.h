@@ -30,6 +30,7 @@ extern Relation vecam_admin_open_for_check(Oid index_oid, bool recovery,
 										   Relation *table);
 extern void vecam_admin_close_after_check(Relation index, bool recovery,
 										  Relation table);
+extern Relation vecam_admin_open_for_rebuild(Oid index_oid, Relation *table);
 extern void vecam_admin_become_owner(VecamUserContext *saved, Relation table);
 extern void vecam_admin_restore_user(VecamUserContext *saved);
 

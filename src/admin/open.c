@@ -155,6 +155,16 @@ vecam_admin_close_after_check(Relation index, bool recovery, Relation table)
 }
 
 /*
+ * Open an index for its owner to build it anew, under the locks of REINDEX,
+ * which stay to the end of the transaction.
+ */
+Relation
+vecam_admin_open_for_rebuild(Oid index_oid, Relation *table)
+{
+	return open_owned(index_oid, AccessExclusiveLock, table, ShareLock, false);
+}
+
+/*
  * Become the table's owner in a security-restricted context, as VACUUM does,
  * since the index may have functions of others.
  */

@@ -61,6 +61,7 @@ typedef struct VecamOptions
 /* build.c */
 extern IndexBuildResult *vecam_build(Relation heap, Relation index,
 									 IndexInfo *info);
+extern void vecam_build_meta(Relation index, VecamMetaPageData *meta);
 extern void vecam_buildempty(Relation index);
 extern char *vecam_buildphasename(int64 phase);
 

@@ -17,11 +17,13 @@
 #include "access/tableam.h"
 #include "access/xloginsert.h"
 #include "am/am.h"
+#include "am/restore.h"
 #include "catalog/index.h"
 #include "commands/progress.h"
 #include "flat/growing.h"
 #include "math/kernels.h"
 #include "miscadmin.h"
+#include "graph/adopt.h"
 #include "graph/graph.h"
 #include "graph/tids.h"
 #include "page/listwriter.h"
@@ -46,6 +48,7 @@
 #define PHASE_SAMPLE	2
 #define PHASE_LOAD		3
 #define PHASE_WRITE		4
+#define PHASE_RESTORE	5
 
 typedef struct BuildState
 {
@@ -68,6 +71,10 @@ typedef struct BuildState
 	VecamGraph	graph;
 	VecamEntrySet entries;
 	VecamLink	link;
+
+	/* while a checkpoint is restored */
+	VecamRestore *restore;
+	VecamAdoption *adoption;	/* NULL: the checkpoint has no nodes */
 
 	/* of the sample */
 	double	   *sum;
@@ -92,25 +99,23 @@ column_dimensions(Relation index)
 }
 
 static void
-init_meta(Relation index, const VecamOpclass *opclass, VecamMetaPageData *meta)
+init_meta(Relation index, const VecamOptions *options, VecamMetaPageData *meta)
+{
+	vecam_meta_init(meta, column_dimensions(index), vecam_opclass(index)->metric,
+					options->kind, options->m, options->ef_construction,
+					options->sketch_bits,
+					options->rerank == VECAM_RERANK_PAGE, vecam_build_seed);
+}
+
+/*
+ * Describe the index as a build by its options would make it.
+ */
+void
+vecam_build_meta(Relation index, VecamMetaPageData *meta)
 {
 	VecamOptions options = vecam_options_of(index);
 
-	vecam_meta_init(meta, column_dimensions(index), opclass->metric,
-					options.kind, options.m, options.ef_construction,
-					options.sketch_bits, options.rerank == VECAM_RERANK_PAGE,
-					vecam_build_seed);
-}
-
-/* Write the code of a long row to extent pages; their numbers go to blocks. */
-static void
-write_extents(BuildState *state, const uint8 *code, BlockNumber *blocks)
-{
-	for (int i = 0; i < state->meta.nextents; i++)
-		blocks[i] = vecam_extent_write(&state->store,
-									   code + (Size) i * VECAM_PAGE_CAPACITY,
-									   vecam_extent_bytes(state->meta.dims, i),
-									   InvalidBlockNumber);
+	init_meta(index, &options, meta);
 }
 
 /* Add a row to its list. */
@@ -124,7 +129,7 @@ add_to_list(BuildState *state, VecamRow *row)
 	{
 		BlockNumber blocks[VECAM_MAX_EXTENTS];
 
-		write_extents(state, row->code, blocks);
+		vecam_extents_write(&state->store, state->ix, row->code, blocks);
 		memcpy(VecamGrowingPayload(row->slot.growing), blocks,
 			   sizeof(BlockNumber) * state->meta.nextents);
 	}
@@ -151,7 +156,7 @@ link_row(BuildState *state, ItemPointer tid, const VecamSq8Header *head,
 
 	if (payload == NULL)
 	{
-		write_extents(state, code, written);
+		vecam_extents_write(&state->store, state->ix, code, written);
 		link->payload = (const uint8 *) written;
 	}
 	vecam_link_reserve_slot(graph);
@@ -194,8 +199,9 @@ start_graph(BuildState *state)
 }
 
 /*
- * kind = auto has met more rows than it searches flat: link those that are in
- * the growing list, and free its pages.
+ * Link the rows that are in the growing list, and free its pages: kind = auto
+ * has met more rows than it searches flat, or a checkpoint has no nodes for
+ * them.
  */
 static void
 link_growing_rows(BuildState *state)
@@ -205,7 +211,8 @@ link_growing_rows(BuildState *state)
 	VecamSlotPage *slots = VecamPageGetSlots((Page) copy.data);
 	uint8	   *code = palloc(state->meta.dims);
 
-	start_graph(state);
+	if (!state->has_graph)
+		start_graph(state);
 	for (Size i = 0; i < writer->nblocks; i++)
 	{
 		vecam_store_take_page(&state->store, writer->blocks[i],
@@ -226,6 +233,22 @@ link_growing_rows(BuildState *state)
 	pfree(code);
 }
 
+/*
+ * Add a row to the node of the checkpoint that has its code.  If there is none,
+ * it waits in the growing list until the graph is whole.
+ */
+static void
+adopt_row(BuildState *state, VecamRow *row)
+{
+	VecamGrowingEntry *entry = row->slot.growing;
+
+	if (vecam_adopt_row(state->adoption, &entry->tid, &entry->sq8, row->code,
+						VecamGrowingPayload(entry)))
+		return;
+	state->restore->rows_inserted++;
+	add_to_list(state, row);
+}
+
 static void
 add_row(BuildState *state, VecamRow *row)
 {
@@ -235,6 +258,13 @@ add_row(BuildState *state, VecamRow *row)
 		return;
 	}
 	state->coded++;
+	if (state->adoption)
+	{
+		adopt_row(state, row);
+		return;
+	}
+	if (state->restore)
+		state->restore->rows_inserted++;
 	if (!state->has_graph && state->options.kind == VECAM_KIND_AUTO &&
 		state->coded > state->options.flat_threshold)
 		link_growing_rows(state);
@@ -392,6 +422,70 @@ set_phase(int phase)
 	pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, phase);
 }
 
+/* Take the seed from the checkpoint as well; returns the mean. */
+static float *
+restored_mean(BuildState *state)
+{
+	VecamCheckpointReader *reader = &state->restore->reader;
+
+	vecam_restore_start(state->restore);
+	vecam_restore_check_shape(&reader->head, &state->meta);
+	state->meta.seed = reader->head.seed;
+	state->meta.max_norm = reader->head.max_norm;
+	return reader->mean;
+}
+
+/* Write the nodes of the checkpoint. */
+static void
+restore_nodes(BuildState *state)
+{
+	VecamRestore *restore = state->restore;
+	VecamCheckpointNode node;
+
+	set_phase(PHASE_RESTORE);
+	if (!state->has_graph)
+		start_graph(state);
+	state->adoption = vecam_adopt_begin(&state->graph, &state->link,
+										restore->reader.head.nnodes);
+	while (vecam_restore_next_node(restore, &node))
+	{
+		CHECK_FOR_INTERRUPTS();
+		vecam_adopt_node(state->adoption, &node);
+	}
+	vecam_adopt_edges(state->adoption, state->link_scratch);
+}
+
+/* Take out nodes that have no row, and lead to those that nothing leads to. */
+static void
+repair_restored(BuildState *state)
+{
+	VecamGraph	graph = state->graph;
+	VecamEntrySet entries = state->entries;
+	VecamRepairStats stats;
+
+	/* the entry points are chosen already */
+	entries.level = 0;
+	graph.entries = &entries;
+	write_meta_page(state);
+	vecam_store_spill(&state->store);
+	vecam_graph_repair(&graph, &state->link, state->link_scratch, false, false,
+					   NULL, &stats);
+}
+
+/* All rows have been read: complete the graph of the checkpoint. */
+static void
+finish_restore(BuildState *state)
+{
+	VecamRestore *restore = state->restore;
+	VecamAdoption *adoption = state->adoption;
+
+	restore->nodes_adopted = adoption->adopted;
+	restore->nodes_dropped = adoption->nnodes - adoption->adopted;
+	if (vecam_adopt_end(adoption, restore->reader.head.entry_level))
+		repair_restored(state);
+	link_growing_rows(state);
+}
+
 /* Fix what all codes depend on: the shape, the seed and the mean. */
 static void
 prepare_build(BuildState *state, Relation heap, IndexInfo *info)
@@ -399,19 +493,26 @@ prepare_build(BuildState *state, Relation heap, IndexInfo *info)
 	float	   *mean;
 
 	reserve_meta_page(state);
-	set_phase(PHASE_SAMPLE);
-	mean = sample_mean(state, heap, info);
+	if (state->restore)
+		mean = restored_mean(state);
+	else
+	{
+		set_phase(PHASE_SAMPLE);
+		mean = sample_mean(state, heap, info);
+		state->meta.max_norm = Min(MAX_NORM_FACTOR * sqrt(state->max_norm2),
+								   FLT_MAX);
+	}
 	if (mean)
 		state->meta.mean = vecam_mean_write(&state->store, state->meta.dims,
 											mean);
-	state->meta.max_norm = Min(MAX_NORM_FACTOR * sqrt(state->max_norm2),
-							   FLT_MAX);
 	state->ix = vecam_index_build(&state->meta, mean);
 	vecam_row_init(&state->row, state->ix);
 	for (VecamList list = 0; list < VECAM_NLISTS; list++)
 		vecam_writer_init(&state->lists[list], &state->store, state->ix, list);
 	if (state->options.kind == VECAM_KIND_HNSW)
 		start_graph(state);
+	if (state->restore && state->restore->reader.head.nnodes > 0)
+		restore_nodes(state);
 }
 
 /*
@@ -437,13 +538,18 @@ vecam_build(Relation heap, Relation index, IndexInfo *info)
 												ALLOCSET_DEFAULT_SIZES);
 	vecam_store_init(&state->store, index, VECAM_STORE_MEMORY,
 					 mul_size(maintenance_work_mem, 1024));
-	init_meta(index, state->opclass, &state->meta);
+	state->restore = vecam_restore_of(index);
+	if (vecam_build_flat && !state->restore)
+		state->options.kind = VECAM_KIND_FLAT;
+	init_meta(index, &state->options, &state->meta);
 	prepare_build(state, heap, info);
 
 	set_phase(PHASE_LOAD);
 	result->heap_tuples = table_index_build_scan(heap, index, info, true, true,
 												 build_callback, state, NULL);
 	result->index_tuples = state->tuples;
+	if (state->adoption)
+		finish_restore(state);
 
 	set_phase(PHASE_WRITE);
 	finish_pages(state);
@@ -466,7 +572,7 @@ vecam_buildempty(Relation index)
 	VecamMetaPageData meta;
 	Buffer		buf;
 
-	init_meta(index, vecam_opclass(index), &meta);
+	vecam_build_meta(index, &meta);
 	buf = vecam_extend_init_fork(index);
 
 	START_CRIT_SECTION();
@@ -494,6 +600,8 @@ vecam_buildphasename(int64 phase)
 			return "loading rows";
 		case PHASE_WRITE:
 			return "writing pages";
+		case PHASE_RESTORE:
+			return "restoring the graph";
 		default:
 			return NULL;
 	}

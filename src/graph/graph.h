@@ -218,6 +218,9 @@ extern void vecam_link_prepare(VecamLink *link, VecamGraph *graph,
 							   const VecamSq8Header *head, const uint8 *code,
 							   const uint8 *payload, int ef_construction,
 							   bool join);
+extern void vecam_set_edge(VecamGraph *graph, VecamNodeHeader *node, int i,
+						   VecamRef ref, uint8 generation, float distance2,
+						   float extra, const float *x, const float *centre);
 extern void vecam_link_reserve_slot(VecamGraph *graph);
 extern bool vecam_link_write_node(VecamLink *link, VecamGraph *graph,
 								  VecamNodeState state, ItemPointer tid,

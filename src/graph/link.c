@@ -96,11 +96,13 @@ vecam_link_prepare(VecamLink *link, VecamGraph *graph,
 											ix->nodes.m0, link->chosen);
 }
 
-/* Write edge i of a node whose page image is in hand. */
-static void
-set_edge(VecamGraph *graph, VecamNodeHeader *node, int i, VecamRef ref,
-		 uint8 generation, float distance2, float extra, const float *x,
-		 const float *centre)
+/*
+ * Write edge i of a node whose page image is in hand.
+ */
+void
+vecam_set_edge(VecamGraph *graph, VecamNodeHeader *node, int i, VecamRef ref,
+			   uint8 generation, float distance2, float extra, const float *x,
+			   const float *centre)
 {
 	const VecamNodeLayout *nl = &graph->ix->nodes;
 
@@ -140,8 +142,8 @@ fill_node(VecamLink *link, VecamGraph *graph, VecamNodeHeader *node,
 
 		vecam_sq8_decode(ix->meta.dims, &hit->code->sq8, hit->code->code,
 						 link->decoded);
-		set_edge(graph, node, i, hit->ref, hit->generation, hit->distance2,
-				 hit->code->extra, link->decoded, link->point.y);
+		vecam_set_edge(graph, node, i, hit->ref, hit->generation,
+					   hit->distance2, hit->code->extra, link->decoded, link->point.y);
 	}
 	node->degree = link->nchosen;
 }
@@ -387,8 +389,8 @@ put_edge(VecamLink *link, VecamGraph *graph, VecamNodeHeader *node,
 	const VecamNodeLayout *nl = &graph->ix->nodes;
 
 	memcpy(VecamNodeOcclusions(nl, node), bl->occlusion, node->degree);
-	set_edge(graph, node, place, link->ref, link->generation, distance2,
-			 link->point.extra, link->point.y, decoded);
+	vecam_set_edge(graph, node, place, link->ref, link->generation, distance2,
+				   link->point.extra, link->point.y, decoded);
 	if (bl->duplicate < 0 || bl->occlusion[place] != OCCLUSION_ANCHOR)
 		VecamNodeOcclusions(nl, node)[place] = bl->own;
 	if (place == node->degree)

@@ -69,6 +69,20 @@ vecam_extent_blocks(Relation index, BlockNumber owner, const uint8 *payload,
 }
 
 /*
+ * Write the code of a long row to extent pages; their numbers go to blocks.
+ */
+void
+vecam_extents_write(VecamStore *store, const VecamIndex *ix, const uint8 *code,
+					BlockNumber *blocks)
+{
+	for (int i = 0; i < ix->meta.nextents; i++)
+		blocks[i] = vecam_extent_write(store,
+									   code + (Size) i * VECAM_PAGE_CAPACITY,
+									   vecam_extent_bytes(ix->meta.dims, i),
+									   InvalidBlockNumber);
+}
+
+/*
  * Put a code together (dims bytes) from what stands for it in a slot or node,
  * which the caller has in hand: the code itself, or the blocks of its extent
  * pages, which are locked one after another.

@@ -66,6 +66,8 @@ extern Size vecam_extent_bytes(Size total, int piece);
 extern BlockNumber vecam_extent_write(struct VecamStore *store,
 									  const void *data, Size bytes,
 									  BlockNumber next);
+extern void vecam_extents_write(struct VecamStore *store, const VecamIndex *ix,
+								const uint8 *code, BlockNumber *blocks);
 extern void vecam_extents_read(struct VecamStore *store, const VecamIndex *ix,
 							   const uint8 *payload, uint8 *code);
 extern void vecam_extent_blocks(Relation index, BlockNumber owner,

@@ -1,0 +1,343 @@
+/*-------------------------------------------------------------------------
+ *
+ * checkpoint.c
+ *	  vecam_checkpoint
+ *
+ * A checkpoint has the nodes of the graph in the order of their places, with
+ * edges between their ordinals.  It is taken beside searches, inserts and
+ * sealers: VACUUM is kept out by the lock of the table, and who moves or frees
+ * nodes by the seal lock.  So nodes that the first pass has numbered are there
+ * when the second one writes them; an edge to a node that has come in between
+ * is left out.  Rows that are not in the graph are not in the checkpoint:
+ * their table has them.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "admin/admin.h"
+#include "compat.h"
+#include "funcapi.h"
+#include "graph/graph.h"
+#include "miscadmin.h"
+#include "page/checkpoint.h"
+#include "page/claim.h"
+#include "storage/bufmgr.h"
+#include "utils/builtins.h"
+
+PG_FUNCTION_INFO_V1(vecam_checkpoint);
+
+#define NO_ORDINAL PG_UINT32_MAX
+
+/* A slot whose node stands elsewhere now. */
+typedef struct MovedSlot
+{
+	Size		place;			/* as in ordinals */
+	VecamRef	to;
+} MovedSlot;
+
+typedef struct Checkpoint
+{
+	Relation	index;
+	VecamIndex *ix;
+	VecamStore	store;
+	VecamGraph	graph;
+	BlockNumber nblocks;		/* of the relation when the first pass began */
+	uint32	   *ordinals;		/* nblocks * per_page, NO_ORDINAL: no node */
+	uint8	   *generations;	/* the same */
+	uint32		nnodes;
+	MovedSlot  *moved;
+	int			nmoved;
+	int			moved_allocated;
+	VecamCheckpointWriter writer;
+	uint8	   *code;			/* put together from extent pages */
+	uint32	   *edges;			/* m0 */
+	uint8	   *occlusions;		/* m0 */
+	Tuplestorestate *result;
+	TupleDesc	desc;
+} Checkpoint;
+
+/* Copy a page if it is one of nodes.  Takes and drops a share lock. */
+static bool
+read_node_page(Checkpoint *cp, BlockNumber blkno, Page copy)
+{
+	VecamPin	pin;
+	bool		found = false;
+
+	vecam_store_pin(&cp->store, blkno, BUFFER_LOCK_SHARE, &pin);
+	for (int slot = 0; slot < cp->ix->nodes.per_page; slot++)
+		found = vecam_node_of_pin(&cp->graph, &pin, slot) != NULL;
+	if (found)
+		memcpy(copy, pin.page, BLCKSZ);
+	vecam_store_unpin(&cp->store, &pin);
+	return found;
+}
+
+static void
+note_moved(Checkpoint *cp, Size place, VecamRef to)
+{
+	if (cp->nmoved == cp->moved_allocated)
+	{
+		cp->moved_allocated = Max(64, 2 * cp->moved_allocated);
+		cp->moved = cp->moved ?
+			repalloc_huge(cp->moved, sizeof(MovedSlot) * cp->moved_allocated) :
+			palloc(sizeof(MovedSlot) * cp->moved_allocated);
+	}
+	cp->moved[cp->nmoved].place = place;
+	cp->moved[cp->nmoved++].to = to;
+}
+
+/* The place of a node, or -1 if the relation has no such. */
+static int64
+place_of(Checkpoint *cp, VecamRef ref)
+{
+	const VecamNodeLayout *nl = &cp->ix->nodes;
+	BlockNumber blkno = VecamRefBlock(nl, ref);
+	int			slot = VecamRefSlot(nl, ref);
+
+	if (blkno >= cp->nblocks || slot >= nl->per_page)
+		return -1;
+	return (int64) blkno * nl->per_page + slot;
+}
+
+/* Edges to slots whose nodes have moved lead to those. */
+static void
+follow_moved(Checkpoint *cp)
+{
+	for (int i = 0; i < cp->nmoved; i++)
+	{
+		int64		place = place_of(cp, cp->moved[i].to);
+
+		if (place >= 0)
+			cp->ordinals[cp->moved[i].place] = cp->ordinals[place];
+	}
+}
+
+/* First pass: number the nodes. */
+static void
+number_nodes(Checkpoint *cp)
+{
+	const VecamNodeLayout *nl = &cp->ix->nodes;
+	PGAlignedBlock copy;
+	Size		n = mul_size(cp->nblocks, nl->per_page);
+
+	cp->ordinals = palloc_extended(mul_size(n, sizeof(uint32)),
+								   MCXT_ALLOC_HUGE);
+	cp->generations = palloc_extended(n, MCXT_ALLOC_HUGE);
+	memset(cp->ordinals, 0xFF, n * sizeof(uint32));
+	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < cp->nblocks; blkno++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!read_node_page(cp, blkno, (Page) copy.data))
+			continue;
+		for (int slot = 0; slot < nl->per_page; slot++)
+		{
+			VecamNodeHeader *node = vecam_node_at(nl, (Page) copy.data, slot);
+			Size		place = (Size) blkno * nl->per_page + slot;
+
+			cp->generations[place] = node->generation;
+			if (node->state == VECAM_NODE_MOVED)
+				note_moved(cp, place, node->forward);
+			else if (node->state != VECAM_NODE_FREE)
+				cp->ordinals[place] = cp->nnodes++;
+		}
+	}
+	follow_moved(cp);
+}
+
+/* The ordinal of the node that an edge leads to, or NO_ORDINAL. */
+static uint32
+ordinal_of(Checkpoint *cp, VecamRef ref, uint8 generation)
+{
+	int64		place = place_of(cp, ref);
+
+	return place >= 0 && cp->generations[place] == generation ?
+		cp->ordinals[place] : NO_ORDINAL;
+}
+
+static bool
+has_edge(const Checkpoint *cp, int degree, uint32 to)
+{
+	for (int i = 0; i < degree; i++)
+	{
+		if (cp->edges[i] == to)
+			return true;
+	}
+	return false;
+}
+
+static void
+write_node(Checkpoint *cp, VecamNodeHeader *node, uint32 ordinal)
+{
+	const VecamNodeLayout *nl = &cp->ix->nodes;
+	VecamCheckpointNode out = {0};
+
+	for (int i = 0; i < node->degree; i++)
+	{
+		uint32		to = ordinal_of(cp, VecamNodeRefs(nl, node)[i],
+									VecamNodeGenerations(nl, node)[i]);
+
+		if (to == NO_ORDINAL || to == ordinal ||
+			has_edge(cp, out.degree, to))
+			continue;
+		cp->edges[out.degree] = to;
+		cp->occlusions[out.degree++] = VecamNodeOcclusions(nl, node)[i];
+	}
+	vecam_extents_read(&cp->store, cp->ix, VecamNodeCode(nl, node), cp->code);
+	out.dead = node->state != VECAM_NODE_LIVE;
+	out.level = node->level;
+	out.sq8 = node->sq8;
+	out.code = cp->code;
+	out.edges = (const uint8 *) cp->edges;
+	out.occlusions = cp->occlusions;
+	vecam_checkpoint_write_node(&cp->writer, cp->ix->meta.dims, &out);
+}
+
+/* Second pass: write the numbered nodes. */
+static void
+write_nodes(Checkpoint *cp)
+{
+	const VecamNodeLayout *nl = &cp->ix->nodes;
+	PGAlignedBlock copy;
+
+	cp->code = palloc(cp->ix->meta.dims);
+	cp->edges = palloc(sizeof(uint32) * nl->m0);
+	cp->occlusions = palloc(nl->m0);
+	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < cp->nblocks; blkno++)
+	{
+		Size		place = (Size) blkno * nl->per_page;
+		bool		is_read = false;
+
+		CHECK_FOR_INTERRUPTS();
+		for (int slot = 0; slot < nl->per_page; slot++)
+		{
+			VecamNodeHeader *node = vecam_node_at(nl, (Page) copy.data, slot);
+
+			if (cp->ordinals[place + slot] == NO_ORDINAL)
+				continue;
+			if (!is_read && !read_node_page(cp, blkno, (Page) copy.data))
+				vecam_corrupt(cp->index, blkno, "nodes have gone");
+			is_read = true;
+			if (node->state != VECAM_NODE_MOVED)
+				write_node(cp, node, cp->ordinals[place + slot]);
+		}
+	}
+}
+
+static void
+write_head(Checkpoint *cp)
+{
+	const VecamMetaPageData *meta = &cp->ix->meta;
+	VecamCheckpointHead head;
+
+	memset(&head, 0, sizeof(head));
+	head.version = VECAM_CHECKPOINT_VERSION;
+	head.nnodes = cp->nnodes;
+	head.seed = meta->seed;
+	head.dims = meta->dims;
+	head.metric = meta->metric;
+	head.kind = meta->kind;
+	head.m = meta->m;
+	head.sketch_bits = meta->sketch_bits;
+	head.fine_bits = meta->fine_bits;
+	head.entry_level = meta->entry_level;
+	head.has_mean = cp->ix->codec.mean != NULL;
+	head.max_norm = meta->max_norm;
+	vecam_checkpoint_write_head(&cp->writer, &head, cp->ix->codec.mean);
+}
+
+/* Add a chunk to the function's result. */
+static void
+emit_chunk(void *arg, uint32 number, const char *chunk, Size bytes)
+{
+	Checkpoint *cp = arg;
+	bytea	   *data = palloc(VARHDRSZ + bytes);
+	Datum		values[2];
+	bool		nulls[2] = {false, false};
+
+	SET_VARSIZE(data, VARHDRSZ + bytes);
+	memcpy(VARDATA(data), chunk, bytes);
+	values[0] = Int32GetDatum(number);
+	values[1] = PointerGetDatum(data);
+	tuplestore_putvalues(cp->result, cp->desc, values, nulls);
+	pfree(data);
+}
+
+/* Set up the function's result, a set of rows in a tuplestore. */
+static void
+start_result(FunctionCallInfo fcinfo, Checkpoint *cp)
+{
+	ReturnSetInfo *info = (ReturnSetInfo *) fcinfo->resultinfo;
+	MemoryContext old;
+	TupleDesc	desc;
+
+	if (info == NULL || !IsA(info, ReturnSetInfo) ||
+		(info->allowedModes & SFRM_Materialize) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("set-valued function called in context that cannot accept a set")));
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE ||
+		desc->natts != 2)
+		elog(ERROR, "return type must be a row of 2 columns");
+
+	old = MemoryContextSwitchTo(info->econtext->ecxt_per_query_memory);
+	cp->desc = CreateTupleDescCopy(desc);
+	cp->result = tuplestore_begin_heap((info->allowedModes &
+										SFRM_Materialize_Random) != 0,
+									   false, work_mem);
+	MemoryContextSwitchTo(old);
+	info->returnMode = SFRM_Materialize;
+	info->setResult = cp->result;
+	info->setDesc = cp->desc;
+}
+
+/* Write the checkpoint, under the seal lock. */
+static void
+write_checkpoint(Checkpoint *cp)
+{
+	cp->ix = vecam_index_open(cp->index);
+	vecam_store_init(&cp->store, cp->index, VECAM_STORE_LOGGED, 0);
+	cp->graph.store = &cp->store;
+	cp->graph.ix = cp->ix;
+	cp->nblocks = RelationGetNumberOfBlocks(cp->index);
+	cp->writer.emit = emit_chunk;
+	cp->writer.arg = cp;
+
+	if (cp->ix->meta.has_graph)
+		number_nodes(cp);
+	write_head(cp);
+	if (cp->nnodes > 0)
+		write_nodes(cp);
+	vecam_checkpoint_write_end(&cp->writer);
+}
+
+/*
+ * vecam_checkpoint(index regclass): the graph, as chunks that vecam_restore
+ * reads.  Memory: work_mem, and five bytes for each place of a node.
+ */
+Datum
+vecam_checkpoint(PG_FUNCTION_ARGS)
+{
+	Checkpoint	cp = {0};
+	Relation	table;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("index must not be null")));
+	if (RecoveryInProgress())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("recovery is in progress"),
+				 errhint("Take the checkpoint on the primary.")));
+	cp.index = vecam_admin_open_for_check(PG_GETARG_OID(0), false, &table);
+	start_result(fcinfo, &cp);
+
+	(void) vecam_claim_block(cp.index, VECAM_META_BLKNO, ShareLock, true);
+	write_checkpoint(&cp);
+	vecam_release_block(cp.index, VECAM_META_BLKNO, ShareLock);
+
+	vecam_admin_close_after_check(cp.index, false, table);
+	return (Datum) 0;
+}
