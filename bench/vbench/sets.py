@@ -51,7 +51,7 @@ class BenchSet:
         return self._truth[rows]
 
     def _first(self, rows):
-        return _Answered(self.name, self.metric, self.base[:rows],
+        return Answered(self.name, self.metric, self.base[:rows],
                          self._neighbours(rows))
 
     def _neighbours(self, rows):
@@ -68,7 +68,7 @@ class BenchSet:
         return np.load(path)
 
 
-class _Answered:
+class Answered:
     """What Truth wants to know of a set: here its first rows and their answers."""
 
     def __init__(self, name, metric, base, neighbours):

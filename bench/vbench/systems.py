@@ -4,6 +4,7 @@ A system has a name, default_efs, answers(ef), counters(ef) and
 time(ef, clients, seconds, seed).  Those of SQL are timed by pgbench with prepared
 statements, those in memory by a loop of single queries in this process.
 """
+import concurrent.futures
 import ctypes
 import glob
 import json
@@ -47,31 +48,53 @@ def pgbench_transactions(server, database, script, options, count, variables):
                                          for name, value in variables.items())])
 
 
+def pgbench_log(server, database, scripts, options, seconds):
+    """Runs scripts side by side, by the number of clients that each is given;
+    returns when the first one's transactions ended (seconds since 1970) and how long
+    they took (microseconds)."""
+    with tempfile.TemporaryDirectory() as folder:
+        runs = [(f"{folder}/log{number}", script, clients)
+                for number, (script, clients) in enumerate(scripts.items())]
+        with concurrent.futures.ThreadPoolExecutor(len(runs)) as pool:
+            list(pool.map(lambda run: _run_pgbench(
+                server, database, run[1], options,
+                ["-c", str(run[2]), "-T", str(seconds), "--random-seed=1"], run[0]), runs))
+        log = _read_log(runs[0][0])
+    return log[:, 4] + log[:, 5] / 1e6, log[:, 2]
+
+
 def _pgbench(server, database, script, options, arguments):
     with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "script.sql")
-        with open(path, "w") as f:
-            f.write(script)
+        tps = _run_pgbench(server, database, script, options, arguments, f"{folder}/log")
+        return timing(_read_log(f"{folder}/log")[:, 2], tps)
+
+
+def _run_pgbench(server, database, script, options, arguments, log):
+    """Runs pgbench, which logs to files LOG.*; returns transactions a second."""
+    with tempfile.NamedTemporaryFile("w", suffix=".sql") as f:
+        f.write(script)
+        f.flush()
         done = subprocess.run(
-            ["pgbench", "-n", "-M", "prepared", *arguments, "-f", path,
-             "-l", f"--log-prefix={folder}/log",
+            ["pgbench", "-n", "-M", "prepared", *arguments, "-f", f.name,
+             "-l", f"--log-prefix={log}",
              "-h", server.socket, "-p", str(PORT), "-U", "postgres", database],
             env={**os.environ, "PGOPTIONS": as_options(options)}, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, check=False)
-        found = re.search(r"^tps = ([0-9.]+)", done.stdout, re.M)
-        if done.returncode != 0 or not found:
-            raise BenchError(f"pgbench failed:\n{done.stdout[-2000:]}")
-        return timing(_logged_latencies(folder), float(found.group(1)))
+    found = re.search(r"^tps = ([0-9.]+)", done.stdout, re.M)
+    if done.returncode != 0 or not found:
+        raise BenchError(f"pgbench failed:\n{done.stdout[-2000:]}")
+    return float(found.group(1))
 
 
-def _logged_latencies(folder):
-    """The third of the six columns of pgbench's log, in microseconds."""
+def _read_log(prefix):
+    """pgbench's log: client, transaction, microseconds, script, and the time of its
+    end in seconds and microseconds."""
     words = []
-    for path in glob.glob(f"{folder}/log.*"):
+    for path in glob.glob(f"{prefix}.*"):
         with open(path) as f:
             words += f.read().split()
-    return np.array(words[2::6], float)
+    return np.array(words, float).reshape(-1, 6)
 
 
 class Floor:

@@ -15,6 +15,7 @@ import psycopg2  # noqa: E402
 import changing  # noqa: E402
 import churn  # noqa: E402
 import common  # noqa: E402
+import maintain  # noqa: E402
 import measure  # noqa: E402
 import sets  # noqa: E402
 import standby  # noqa: E402
@@ -28,11 +29,13 @@ from server import BenchError, Server  # noqa: E402
 
 PHASES = {"insert": changing.inserts, "copy": changing.copies, "update": changing.updates,
           "vacuum": churn.vacuum, "churn": churn.churn, "halves": churn.halves,
-          "standby": standby.standby}
+          "standby": standby.standby, "compact": maintain.compaction,
+          "restore": maintain.restore}
 # Rows of the built index unless --limit-rows says otherwise.
 MOST_ROWS = 100_000
 QUICK = {"limit_rows": 4000, "limit_queries": 100, "rounds": 1, "insert_rows": 300,
-         "update_rows": 300, "churn_rounds": 2, "half_rounds": 2, "standby_seconds": 5}
+         "update_rows": 300, "churn_rounds": 2, "half_rounds": 2, "standby_seconds": 5,
+         "load_seconds": 5}
 
 # Long after a checkpoint no change of a page logs an image of it.  That state is
 # made by leaving the images out.
@@ -73,6 +76,8 @@ def parse_arguments():
     how.add_argument("--ef", type=positive, default=40, metavar="N",
                      help="of searches, for all systems (40)")
     how.add_argument("--standby-seconds", type=positive, default=60, metavar="N")
+    how.add_argument("--load-seconds", type=positive, default=30, metavar="N",
+                     help="how long clients run beside a compaction, and without (30)")
     how.add_argument("--quick", action="store_true", help="a smoke test")
     where = common.add_place_arguments(parser, ("vecam", "pgvector"))
     where.add_argument("--worker-cpus", metavar="LIST",

@@ -102,9 +102,49 @@ def standby_rows(result):
     yield row("of them had too few rows", found, "short", wanted="0")
 
 
+def against(figure, facts, before, after, digits, wanted):
+    """Two lines of a figure of vecam, (note, name) each, the second with its ratio to
+    the first."""
+    yield row(f"{figure}, {before[0]}", facts, before[1], digits)
+    line = row(f"{figure}, {after[0]}", facts, after[1], digits, base=before[0],
+               wanted=wanted)
+    if OURS in facts:
+        line["ratio"] = share_of(*([facts[OURS][0][name]] for _, name in (after, before)))
+    yield line
+
+
+def compact_rows(result):
+    facts = {system: [{**found, "p99_without": found["without"]["p99_us"],
+                       "p99_beside": found["beside"]["p99_us"]}]
+             for system, found in result["compact"].items()}
+    yield row("seconds of a compaction beside clients", facts, "seconds", 1)
+    yield from against("p99 us of a search", facts, ("alone", "p99_without"),
+                       ("beside a compaction", "p99_beside"), 0, "<= 3")
+    yield from against("index bytes", facts, ("as built", "index_bytes_built"),
+                       ("half deleted and compacted", "index_bytes"), 0, "<= 0.6")
+    yield from against(f"recall@10 at ef {result['ef']}", facts,
+                       ("half deleted", "recall_before"),
+                       ("half deleted and compacted", "recall"), 4, "-0.005")
+    yield row("broken invariants, half deleted and compacted", facts, "violations",
+              wanted="0")
+
+
+def restore_rows(result):
+    facts = {system: [found] for system, found in result["restore"].items()}
+    yield from against("seconds", facts, ("building", "build_seconds"),
+                       ("restoring", "restore_seconds"), 2, "<= 0.2")
+    yield row("seconds, checkpoint", facts, "checkpoint_seconds", 2)
+    yield row("bytes, checkpoint", facts, "checkpoint_bytes")
+    yield from against(f"recall@10 at ef {result['ef']}", facts,
+                       ("built", "recall_built"), ("restored", "recall_restored"), 4, "1")
+    yield row("answers that differ, restored", facts, "other_answers", wanted="0")
+    yield row("broken invariants, restored", facts, "violations", wanted="0")
+
+
 PARTS = {"insert": insert_rows, "copy": copy_rows, "update": update_rows,
          "vacuum": vacuum_rows, "churn": lambda r: churn_rows(r, "churn"),
-         "halves": lambda r: churn_rows(r, "halves"), "standby": standby_rows}
+         "halves": lambda r: churn_rows(r, "halves"), "standby": standby_rows,
+         "compact": compact_rows, "restore": restore_rows}
 
 
 def figure_table(result):
