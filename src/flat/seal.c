@@ -361,7 +361,6 @@ publish_node(GrowingRow *row)
 	VecamLink  *link = &sealer->link;
 	VecamPin	pin;
 	VecamAlso	also = {&pin, retire_slot, row};
-	int			level = sealer->entries.level;
 
 	if (!pin_row(row, link->ref, &pin))
 	{
@@ -374,7 +373,7 @@ publish_node(GrowingRow *row)
 	VECAM_STOP("seal-published");
 	if (vecam_entries_add(&sealer->entries, sealer->ix, link->ref,
 						  link->generation, link->level, link->point.extra,
-						  link->point.y) && sealer->entries.level == level)
+						  link->point.y, false))
 	{
 		vecam_entries_store_last(&sealer->entries, sealer->index, sealer->ix);
 		sealer->entry_changes++;
