@@ -111,6 +111,40 @@ VACUUM few_edges;
 SELECT * FROM check_indexes('few_edges', true);
 DROP TABLE few_edges;
 
+-- With very few edges some islands are left when half of the rows have gone:
+-- nodes that edges lead to, from one another only.  VACUUM leads to all of them,
+-- every time.
+CREATE FUNCTION even_vector(i int, seed int, n int) RETURNS vector LANGUAGE sql IMMUTABLE AS $$
+	SELECT array_agg((hashint8extended(i::bigint * 64 + k, seed) & 1048575) / 1048576.0)::real[]::vector
+	FROM generate_series(1, n) k
+$$;
+CREATE TABLE islands (tab text, dims int, m int, ef int, n int);
+INSERT INTO islands VALUES ('line_1', 1, 2, 16, 1500), ('line_2', 1, 2, 4, 800), ('plane', 2, 2, 8, 800),
+	('even_1', 24, 4, 8, 500), ('even_2', 24, 4, 8, 500), ('even_3', 24, 4, 8, 500);
+CREATE TABLE unreached (round int, tab text, invariant text, n bigint);
+\set ECHO none
+SELECT format('CREATE TABLE %1$s (id int, v vector(%2$s)) WITH (autovacuum_enabled = off);
+	INSERT INTO %1$s SELECT i, even_vector(i, hashtext(%1$L), %2$s) FROM generate_series(1, %5$s) i;
+	CREATE INDEX %1$s_v ON %1$s USING vecam (v) WITH (kind = hnsw, m = %3$s, ef_construction = %4$s)',
+	tab, dims, m, ef, n) FROM islands \gexec
+SELECT format(step, tab, round, dims, n)
+FROM islands, generate_series(1, 10) round, (VALUES
+	(1, 'DELETE FROM %1$s WHERE hashint8extended(id, %2$s) & 1 = 0'),
+	(2, 'VACUUM %1$s'),
+	(3, 'INSERT INTO unreached SELECT %2$s, %1$L, invariant, count(*) FROM check_indexes(%1$L, true) GROUP BY 3'),
+	(4, 'INSERT INTO %1$s SELECT i, even_vector(i, %2$s, %3$s) FROM generate_series(1, %4$s) i
+		WHERE NOT EXISTS (SELECT FROM %1$s WHERE id = i)'),
+	(5, 'DO $$ BEGIN PERFORM vecam_seal(''%1$s_v''); END $$'),
+	(6, 'VACUUM %1$s'),
+	(7, 'INSERT INTO unreached SELECT %2$s, %1$L, invariant, count(*) FROM check_indexes(%1$L, true) GROUP BY 3'))
+	AS steps (number, step)
+ORDER BY round, number, tab \gexec
+\set ECHO all
+SELECT * FROM unreached;
+SELECT count(*) FROM line_1;
+DROP TABLE line_1, line_2, plane, even_1, even_2, even_3, islands, unreached;
+DROP FUNCTION even_vector;
+
 -- tables of other kinds
 CREATE UNLOGGED TABLE unlogged AS SELECT * FROM t;
 CREATE INDEX unlogged_v ON unlogged USING vecam (v) WITH (kind = hnsw);

@@ -164,7 +164,7 @@ link_row(BuildState *state, ItemPointer tid, const VecamSq8Header *head,
 		elog(ERROR, "no room for a node on page %u", graph->target);
 	vecam_link_neighbours(link, graph);
 	vecam_entries_add(&state->entries, state->ix, link->ref, link->generation,
-					  link->level, link->point.extra, link->point.y);
+					  link->level, link->point.extra, link->point.y, false);
 }
 
 /*
@@ -463,13 +463,15 @@ repair_restored(BuildState *state)
 	VecamEntrySet entries = state->entries;
 	VecamRepairStats stats;
 
-	/* the entry points are chosen already */
+	/* the entry points are chosen already: no more are to be taken for a level */
 	entries.level = 0;
 	graph.entries = &entries;
 	write_meta_page(state);
 	vecam_store_spill(&state->store);
 	vecam_graph_repair(&graph, &state->link, state->link_scratch, false, false,
 					   NULL, &stats);
+	entries.level = Max(entries.level, state->entries.level);
+	state->entries = entries;
 }
 
 /* All rows have been read: complete the graph of the checkpoint. */

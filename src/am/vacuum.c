@@ -49,7 +49,7 @@ vecam_bulkdelete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 	return stats;
 }
 
-/* Rows in the growing list. */
+/* Rows in the growing list, as long as it is now. */
 static int64
 count_growing_rows(Relation index, const VecamIndex *ix)
 {
@@ -57,7 +57,7 @@ count_growing_rows(Relation index, const VecamIndex *ix)
 	BlockNumber blkno;
 	int64		rows = 0;
 
-	vecam_list_begin(walk, index, &ix->meta, VECAM_LIST_GROWING);
+	vecam_list_begin_bounded(walk, index, &ix->meta, VECAM_LIST_GROWING);
 	while (BlockNumberIsValid(blkno = vecam_list_next(walk)))
 	{
 		Buffer		buf = ReadBuffer(index, blkno);

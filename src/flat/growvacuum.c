@@ -90,8 +90,21 @@ remove_long_row(Relation index, const VecamIndex *ix, Buffer buf, int slot)
 
 /*
  * Remove the rows of a list whose TIDs the callback calls dead.  Every row
- * that was in the list when this began is shown to the callback.  Locks one
- * slot page at a time.
+ * that was in the list when this began is shown to the callback, unless it has
+ * moved to the graph by then.  Locks one slot page at a time.
+ *
+ * Rows that come later need not be shown, so the walk ends where the list ends
+ * now.  A TID that VACUUM calls dead was found in the table before it called
+ * us, and its line pointer is not used again until we are done: whoever put it
+ * into the index had done so before.  For the same reason CREATE INDEX
+ * CONCURRENTLY, whose callback collects TIDs to see which rows are missing,
+ * misses none: it looks for rows that its snapshot sees, which was taken before,
+ * and transactions insert into the index before they commit.
+ *
+ * Nor are rows missed that move.  Sealers move them to the graph, whose nodes
+ * are looked at later (vecam_nodes_delete_rows).  Compaction, which moves them
+ * to the end of the list, takes the lock that VACUUM and CREATE INDEX
+ * CONCURRENTLY have of the table.
  */
 void
 vecam_list_delete_rows(IndexVacuumInfo *info, const VecamIndex *ix,
@@ -105,7 +118,7 @@ vecam_list_delete_rows(IndexVacuumInfo *info, const VecamIndex *ix,
 							  VECAM_SLOTS_PER_PAGE(sizeof(VecamTidEntry)));
 	BlockNumber blkno;
 
-	vecam_list_begin(walk, index, &ix->meta, list);
+	vecam_list_begin_bounded(walk, index, &ix->meta, list);
 	while (BlockNumberIsValid(blkno = vecam_list_next(walk)))
 	{
 		Buffer		buf;
@@ -136,7 +149,8 @@ vecam_list_delete_rows(IndexVacuumInfo *info, const VecamIndex *ix,
 }
 
 /*
- * Give the pages of a list that hold no row back to the index.
+ * Give the pages of a list that hold no row back to the index; not those that
+ * join it meanwhile.
  */
 void
 vecam_list_free_empty_pages(IndexVacuumInfo *info, const VecamIndex *ix,
@@ -146,7 +160,7 @@ vecam_list_free_empty_pages(IndexVacuumInfo *info, const VecamIndex *ix,
 	VecamListWalk *walk = palloc(sizeof(VecamListWalk));
 	BlockNumber blkno;
 
-	vecam_list_begin(walk, index, &ix->meta, list);
+	vecam_list_begin_bounded(walk, index, &ix->meta, list);
 	while (BlockNumberIsValid(blkno = vecam_list_next(walk)))
 	{
 		Buffer		buf;

@@ -361,7 +361,6 @@ publish_node(GrowingRow *row)
 	VecamLink  *link = &sealer->link;
 	VecamPin	pin;
 	VecamAlso	also = {&pin, retire_slot, row};
-	int			level = sealer->entries.level;
 
 	if (!pin_row(row, link->ref, &pin))
 	{
@@ -374,7 +373,7 @@ publish_node(GrowingRow *row)
 	VECAM_STOP("seal-published");
 	if (vecam_entries_add(&sealer->entries, sealer->ix, link->ref,
 						  link->generation, link->level, link->point.extra,
-						  link->point.y) && sealer->entries.level == level)
+						  link->point.y, false))
 	{
 		vecam_entries_store_last(&sealer->entries, sealer->index, sealer->ix);
 		sealer->entry_changes++;
@@ -496,8 +495,8 @@ largest_norm(VecamSealer *sealer)
 	BlockNumber blkno;
 	double		largest = 0;
 
-	vecam_list_begin(walk, sealer->index, &sealer->ix->meta,
-					 VECAM_LIST_GROWING);
+	vecam_list_begin_bounded(walk, sealer->index, &sealer->ix->meta,
+							 VECAM_LIST_GROWING);
 	while (BlockNumberIsValid(blkno = vecam_list_next(walk)))
 	{
 		VecamPin	pin;
@@ -543,40 +542,10 @@ follow_entries(VecamSealer *sealer)
 		load_entries(sealer);
 }
 
-/* The end of the growing list as it is now: directory page and entry. */
-typedef struct ListEnd
-{
-	uint32		ordinal;
-	int			position;
-} ListEnd;
-
-static ListEnd
-find_list_end(Relation index, const VecamMetaPageData *meta)
-{
-	VecamListWalk *walk = palloc(sizeof(VecamListWalk));
-	ListEnd		end;
-
-	vecam_list_begin(walk, index, meta, VECAM_LIST_GROWING);
-	while (BlockNumberIsValid(vecam_list_next(walk)))
-		CHECK_FOR_INTERRUPTS();
-	end.ordinal = walk->ordinal;
-	end.position = walk->position;
-	pfree(walk);
-	return end;
-}
-
-static bool
-is_behind(const VecamListWalk *walk, ListEnd end)
-{
-	return walk->ordinal > end.ordinal ||
-		(walk->ordinal == end.ordinal && walk->position > end.position);
-}
-
 /*
  * Move up to max_rows rows of the growing list into the graph; delay, if not
- * NULL, is called for every page.  sealer->sealed counts.  With PG_INT64_MAX for
- * all rows, pages that join the list meanwhile are left alone: inserters can be
- * faster.
+ * NULL, is called for every page.  sealer->sealed counts.  PG_INT64_MAX stands
+ * for all rows; but pages that join the list meanwhile are left alone.
  */
 void
 vecam_seal_rows(VecamSealer *sealer, int64 max_rows, void (*delay) (void))
@@ -586,17 +555,16 @@ vecam_seal_rows(VecamSealer *sealer, int64 max_rows, void (*delay) (void))
 	int64		target = max_rows > PG_INT64_MAX - sealer->sealed ?
 		PG_INT64_MAX : sealer->sealed + max_rows;
 	BlockNumber blkno;
-	bool		all = max_rows == PG_INT64_MAX;
-	ListEnd		end = {0, 0};
 
 	if (!sealer->ix->meta.has_graph)
 		start_graph(sealer);
-	if (all)
-		end = find_list_end(index, &sealer->ix->meta);
-	vecam_list_begin(walk, index, &sealer->ix->meta, VECAM_LIST_GROWING);
+	if (max_rows == PG_INT64_MAX)
+		vecam_list_begin_bounded(walk, index, &sealer->ix->meta,
+								 VECAM_LIST_GROWING);
+	else						/* it ends soon enough */
+		vecam_list_begin(walk, index, &sealer->ix->meta, VECAM_LIST_GROWING);
 	while (sealer->sealed < target &&
-		   BlockNumberIsValid(blkno = vecam_list_next(walk)) &&
-		   !(all && is_behind(walk, end)))
+		   BlockNumberIsValid(blkno = vecam_list_next(walk)))
 	{
 		if (delay)
 			delay();
@@ -622,8 +590,8 @@ vecam_sealer_finish_rows(VecamSealer *sealer, void (*delay) (void))
 	VecamListWalk *walk = palloc(sizeof(VecamListWalk));
 	BlockNumber blkno;
 
-	vecam_list_begin(walk, sealer->index, &sealer->ix->meta,
-					 VECAM_LIST_GROWING);
+	vecam_list_begin_bounded(walk, sealer->index, &sealer->ix->meta,
+							 VECAM_LIST_GROWING);
 	while (BlockNumberIsValid(blkno = vecam_list_next(walk)))
 	{
 		CHECK_FOR_INTERRUPTS();

@@ -386,7 +386,7 @@ add_entry(VecamAdoption *adoption, uint32 ordinal, VecamHitCode *code, float *y)
 	read_code(adoption, ordinal, code);
 	vecam_sq8_decode(graph->ix->meta.dims, &code->sq8, code->code, y);
 	vecam_entries_add(graph->entries, graph->ix, ref_of(adoption, ordinal), 1,
-					  level, code->extra, y);
+					  level, code->extra, y, false);
 }
 
 /*

@@ -110,8 +110,15 @@ delete_from_chunk_page(DeleteState *state, VecamPin *pin)
 /*
  * Remove dead TIDs from all nodes, then from all chunks.  TIDs never move from
  * a chunk to a node, and rows only from the growing list to nodes and chunks,
- * so after the growing list, in this order, none is missed.  Goes on until the
- * relation has stopped growing.  Locks one page at a time.
+ * so after the growing list, in this order, none is missed.  Locks one page at
+ * a time.
+ *
+ * Sealers may be adding nodes and chunks faster than this looks at them, so
+ * each pass ends where the relation or the list ended when the pass began.  A
+ * row that can be dead was in the growing list, or beyond it, when the walk over
+ * that began.  If it was there still when the walk came to its page, it has
+ * been shown to the callback.  If not, one record had moved it to a node or a
+ * chunk by then, whose page existed before this function was called.
  */
 void
 vecam_nodes_delete_rows(IndexVacuumInfo *info, VecamIndex *ix,
@@ -120,6 +127,7 @@ vecam_nodes_delete_rows(IndexVacuumInfo *info, VecamIndex *ix,
 {
 	DeleteState state;
 	VecamListWalk *walk = palloc(sizeof(VecamListWalk));
+	BlockNumber nblocks = RelationGetNumberOfBlocks(info->index);
 	BlockNumber blkno;
 	VecamPin	pin;
 
@@ -131,8 +139,7 @@ vecam_nodes_delete_rows(IndexVacuumInfo *info, VecamIndex *ix,
 	state.callback = callback;
 	state.callback_state = callback_state;
 
-	for (blkno = VECAM_META_BLKNO + 1;
-		 blkno < RelationGetNumberOfBlocks(info->index); blkno++)
+	for (blkno = VECAM_META_BLKNO + 1; blkno < nblocks; blkno++)
 	{
 		vecam_vacuum_delay_point();
 		vecam_store_pin(&state.store, blkno, BUFFER_LOCK_EXCLUSIVE, &pin);
@@ -142,7 +149,7 @@ vecam_nodes_delete_rows(IndexVacuumInfo *info, VecamIndex *ix,
 
 	VECAM_STOP("vacuum-chunks");
 	vecam_index_reread(info->index, ix);
-	vecam_list_begin(walk, info->index, &ix->meta, VECAM_LIST_OVERFLOW);
+	vecam_list_begin_bounded(walk, info->index, &ix->meta, VECAM_LIST_OVERFLOW);
 	while (BlockNumberIsValid(blkno = vecam_list_next(walk)))
 	{
 		vecam_vacuum_delay_point();

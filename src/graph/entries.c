@@ -82,43 +82,61 @@ reserve_entry(VecamEntrySet *set, const VecamIndex *ix)
 							 set->allocated);
 }
 
+/*
+ * Keep those entry points of the set for which a function returns true, in
+ * their order.
+ */
+void
+vecam_entries_filter(VecamEntrySet *set, const VecamIndex *ix,
+					 bool (*keep) (void *arg, const VecamEntryPoint *entry),
+					 void *arg)
+{
+	int			words = sketch_words(ix);
+	int			kept = 0;
+
+	for (int i = 0; i < set->n; i++)
+	{
+		if (!keep(arg, &set->heads[i]))
+			continue;
+		set->heads[kept] = set->heads[i];
+		set->factors[kept] = set->factors[i];
+		memmove(set->sketches + (Size) kept * words,
+				set->sketches + (Size) i * words, sizeof(uint64) * words);
+		kept++;
+	}
+	set->n = kept;
+}
+
+static bool
+is_high_enough(void *arg, const VecamEntryPoint *entry)
+{
+	return entry->level >= *(int *) arg;
+}
+
 /* Raise the level until the set is small again. */
 static void
 thin_out(VecamEntrySet *set, const VecamIndex *ix)
 {
-	int			words = sketch_words(ix);
-
 	while (set->n > MAX_ENTRIES && set->level < MAX_LEVEL)
 	{
-		int			kept = 0;
-
 		set->level++;
-		for (int i = 0; i < set->n; i++)
-		{
-			if (set->heads[i].level < set->level)
-				continue;
-			set->heads[kept] = set->heads[i];
-			set->factors[kept] = set->factors[i];
-			memmove(set->sketches + (Size) kept * words,
-					set->sketches + (Size) i * words, sizeof(uint64) * words);
-			kept++;
-		}
-		set->n = kept;
+		vecam_entries_filter(set, ix, is_high_enough, &set->level);
 	}
 }
 
 /*
- * Add a node (y: its decoded code) if its level is high enough; true if it
- * was.  May raise the set's level.
+ * Add a node (y: its decoded code) if its level is high enough, or in any case;
+ * true if it was, and is the set's last one.  May raise the set's level.
  */
 bool
 vecam_entries_add(VecamEntrySet *set, const VecamIndex *ix, VecamRef ref,
-				  uint8 generation, int level, float extra, const float *y)
+				  uint8 generation, int level, float extra, const float *y,
+				  bool any_level)
 {
 	VecamEntryPoint *entry;
 	float	   *origin;
 
-	if (level < set->level)
+	if (level < set->level && !any_level)
 		return false;
 
 	reserve_entry(set, ix);
@@ -138,8 +156,10 @@ vecam_entries_add(VecamEntrySet *set, const VecamIndex *ix, VecamRef ref,
 	entry->add = set->factors[set->n].add;
 	entry->mul = set->factors[set->n].mul;
 	set->n++;
+	if (set->n <= MAX_ENTRIES)
+		return true;
 	thin_out(set, ix);
-	return true;
+	return level >= set->level;
 }
 
 /*

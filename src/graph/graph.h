@@ -162,7 +162,11 @@ extern void vecam_entries_init(VecamEntrySet *set, const VecamIndex *ix,
 							   int level);
 extern bool vecam_entries_add(VecamEntrySet *set, const VecamIndex *ix,
 							  VecamRef ref, uint8 generation, int level,
-							  float extra, const float *y);
+							  float extra, const float *y, bool any_level);
+extern void vecam_entries_filter(VecamEntrySet *set, const VecamIndex *ix,
+								 bool (*keep) (void *arg,
+											   const VecamEntryPoint *entry),
+								 void *arg);
 extern int	vecam_entries_load(VecamEntrySet *set, Relation index,
 							   const VecamIndex *ix);
 extern void vecam_entries_store_last(VecamEntrySet *set, Relation index,
@@ -190,8 +194,12 @@ typedef struct VecamLink
 	int			nchosen;
 	VecamRef	ref;			/* the node once it is written */
 	uint8		generation;
-	bool		anchored;		/* some node has an anchor to it */
+	VecamRef	anchor;			/* the node that has an anchor to it, if any */
 	float	   *decoded;		/* scratch, dims */
+
+	/* Must the edge stay, though it is no anchor?  NULL: none must. */
+	bool		(*is_needed) (void *arg, VecamRef from, VecamRef to);
+	void	   *needed_arg;
 } VecamLink;
 
 /* A change of one more page that belongs into the same record. */
@@ -209,7 +217,7 @@ typedef struct VecamRepairStats
 	int64		dead;			/* nodes freed */
 	int64		spliced;		/* nodes that got edges for lost ones */
 	int64		edges;			/* edges that they had lost */
-	int64		linked;			/* nodes that nothing led to */
+	int64		linked;			/* nodes that no path led to */
 } VecamRepairStats;
 
 /* link.c */

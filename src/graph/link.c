@@ -300,14 +300,14 @@ typedef struct BackLink
 } BackLink;
 
 /*
- * Weigh an edge from the node to the linked row, which is distance2 away,
- * against the edges that the node has.  w[j], the largest d(node, j) / d(s, j)
+ * Weigh an edge from the node at `ref` to the linked row, which is distance2
+ * away, against the edges that the node has.  w[j], the largest d(node, j) / d(s, j)
  * over nearer neighbours s, is kept with each edge, so that this page tells
  * what exact pruning would find from the vectors of all neighbours.
  */
 static void
 weigh_back_link(BackLink *bl, VecamLink *link, VecamGraph *graph,
-				VecamNodeHeader *node, double distance2)
+				VecamNodeHeader *node, VecamRef ref, double distance2)
 {
 	const VecamNodeLayout *nl = &graph->ix->nodes;
 	double		diff = (double) node->extra - link->point.extra;
@@ -346,6 +346,9 @@ weigh_back_link(BackLink *bl, VecamLink *link, VecamGraph *graph,
 		}
 		if (d2 >= distance2)
 			bl->occlusion[j] = Max(bl->occlusion[j], pack_occlusion(d2 / e2));
+		if (link->is_needed &&
+			link->is_needed(link->needed_arg, ref, VecamNodeRefs(nl, node)[j]))
+			continue;
 		if (bl->most_occluded < 0 ||
 			bl->occlusion[j] > bl->occlusion[bl->most_occluded])
 			bl->most_occluded = j;
@@ -473,7 +476,7 @@ link_back(VecamLink *link, VecamGraph *graph, PageGroup *group, int p,
 	if (node == NULL || node->state != VECAM_NODE_LIVE ||
 		node->generation != hit->generation)
 		return;
-	weigh_back_link(&bl, link, graph, node, hit->distance2);
+	weigh_back_link(&bl, link, graph, node, hit->ref, hit->distance2);
 	anchor = anchor && bl.nanchors < MAX_ANCHORS(nl->m0);
 	place = choose_place(&bl, node, nl->m0, hit->distance2, anchor);
 	if (place < 0)
@@ -481,7 +484,7 @@ link_back(VecamLink *link, VecamGraph *graph, PageGroup *group, int p,
 	if (anchor)
 	{
 		bl.own = OCCLUSION_ANCHOR;
-		link->anchored = true;
+		link->anchor = hit->ref;
 	}
 
 	vecam_sq8_decode(ix->meta.dims, &hit->code->sq8, hit->code->code,
@@ -554,11 +557,13 @@ vecam_link_neighbours(VecamLink *link, VecamGraph *graph)
 	if (nhits > 0)
 		nearest = hits[0];		/* neighbours are chosen from the nearest on */
 	qsort(hits, nhits, sizeof(VecamHit *), compare_refs);
-	link->anchored = false;
+	link->anchor = VECAM_INVALID_REF;
 	link_back_all(link, graph, hits, nhits, nearest);
 
-	for (int i = 0; i < link->nhits && !link->anchored && nhits > 0; i++)
+	for (int i = 0; i < link->nhits && nhits > 0; i++)
 	{
+		if (link->anchor != VECAM_INVALID_REF)
+			break;
 		hits[0] = &link->hits[i];
 		if (hits[0]->ref != link->ref && hits[0] != nearest)
 			link_back_all(link, graph, hits, 1, hits[0]);
@@ -618,7 +623,7 @@ vecam_link_offer_edge(VecamGraph *graph, VecamLink *link,
 	BackLink	bl;
 	int			place;
 
-	weigh_back_link(&bl, link, graph, node, distance2);
+	weigh_back_link(&bl, link, graph, node, VECAM_INVALID_REF, distance2);
 	if (bl.own > pack_occlusion(alpha))
 		return false;
 	place = choose_place(&bl, node, nl->m0, distance2, false);

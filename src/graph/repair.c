@@ -11,20 +11,20 @@
  * The caller has the seal lock alone, so nobody else changes nodes but bulkdelete
  * of a concurrent VACUUM, which there is not.  Three passes over the pages:
  *
- *		1	the state of every node, and which nodes an edge leads to
+ *		1	the state of every node
  *		2	nodes that stay and have edges to dead nodes lose those and are
  *			offered the dead ones' neighbours; only such pages are written
  *		3	dead nodes become free: no edge leads to them now
  *
- * Between 2 and 3 nodes that no edge leads to get one.  Each page is changed
- * by one record, after which the graph is valid: readers skip edges to free
- * slots.
+ * Between 2 and 3 nodes that no path leads to get one (reach.c), also if there
+ * was nothing to splice.  Each page is changed by one record, after which the
+ * graph is valid: readers skip edges to free slots.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "graph/tids.h"
+#include "graph/repair.h"
 #include "miscadmin.h"
 #include "page/pagelist.h"
 #include "page/slots.h"
@@ -38,51 +38,14 @@
 /* Dead nodes are taken out when there is one for so many live ones, or more. */
 #define LIVE_PER_DEAD 7
 
-/* How often nodes that no edge leads to are looked for at most. */
-#define LINK_ROUNDS 8
-
 /* With fewer entry points than this more are taken, from a lower level. */
 #define MIN_ENTRIES 48
 
-typedef struct NodeNote
-{
-	uint8		state;
-	uint8		generation;
-	uint8		level;
-	bool		has_incoming;
-} NodeNote;
-
-typedef struct Repair
-{
-	VecamGraph *graph;
-	VecamLink  *link;
-	MemoryContext scratch;
-	bool		free_orphans;	/* BUILDING nodes belong to no row */
-	void		(*delay) (void);
-	VecamRepairStats *stats;
-	BlockNumber nblocks;
-	NodeNote   *notes;			/* nblocks * per_page */
-	int64		ndead;
-	int			old_entry_level;
-} Repair;
-
-static NodeNote *
-note_of(Repair *repair, VecamRef ref)
-{
-	const VecamNodeLayout *nl = &repair->graph->ix->nodes;
-	BlockNumber blkno = VecamRefBlock(nl, ref);
-	int			slot = VecamRefSlot(nl, ref);
-
-	if (blkno >= repair->nblocks || slot >= nl->per_page)
-		return NULL;
-	return &repair->notes[(Size) blkno * nl->per_page + slot];
-}
-
 /* Does an edge lead to a node that is there and not dead? */
 static bool
-edge_is_good(Repair *repair, VecamRef ref, uint8 generation)
+edge_is_good(VecamRepair *repair, VecamRef ref, uint8 generation)
 {
-	NodeNote   *note = note_of(repair, ref);
+	VecamNodeNote *note = vecam_note_of(repair, ref);
 
 	return note && note->generation == generation &&
 		(note->state == VECAM_NODE_LIVE || note->state == VECAM_NODE_BUILDING);
@@ -90,8 +53,8 @@ edge_is_good(Repair *repair, VecamRef ref, uint8 generation)
 
 /* Call a function for each node of each node page, under a lock. */
 static void
-for_each_node(Repair *repair, int lockmode,
-			  void (*visit) (Repair *repair, VecamRef ref,
+for_each_node(VecamRepair *repair, int lockmode,
+			  void (*visit) (VecamRepair *repair, VecamRef ref,
 							 VecamNodeHeader *node, VecamPin *pin))
 {
 	VecamGraph *graph = repair->graph;
@@ -117,11 +80,11 @@ for_each_node(Repair *repair, int lockmode,
 	}
 }
 
-/* Pass 1, first half: states. */
+/* Pass 1. */
 static void
-note_state(Repair *repair, VecamRef ref, VecamNodeHeader *node, VecamPin *pin)
+note_state(VecamRepair *repair, VecamRef ref, VecamNodeHeader *node, VecamPin *pin)
 {
-	NodeNote   *note = note_of(repair, ref);
+	VecamNodeNote *note = vecam_note_of(repair, ref);
 
 	note->state = node->state;
 	note->generation = node->generation;
@@ -132,23 +95,6 @@ note_state(Repair *repair, VecamRef ref, VecamNodeHeader *node, VecamPin *pin)
 		repair->ndead++;
 	else if (note->state == VECAM_NODE_LIVE)
 		repair->stats->live++;
-}
-
-/* Pass 1, second half: where the edges of live nodes lead. */
-static void
-note_edges(Repair *repair, VecamRef ref, VecamNodeHeader *node, VecamPin *pin)
-{
-	const VecamNodeLayout *nl = &repair->graph->ix->nodes;
-
-	if (node->state != VECAM_NODE_LIVE)
-		return;
-	for (int i = 0; i < node->degree; i++)
-	{
-		VecamRef	to = VecamNodeRefs(nl, node)[i];
-
-		if (edge_is_good(repair, to, VecamNodeGenerations(nl, node)[i]))
-			note_of(repair, to)->has_incoming = true;
-	}
 }
 
 /* A neighbour of a dead node, for a node that has lost its edge to that. */
@@ -195,7 +141,7 @@ add_offer(OfferList *list, float estimate, VecamRef ref, uint8 generation)
  * the node that has lost its edge.
  */
 static void
-collect_offers(Repair *repair, VecamNodeHeader *node, VecamRef self,
+collect_offers(VecamRepair *repair, VecamNodeHeader *node, VecamRef self,
 			   VecamRef dead, uint8 generation, OfferList *list, uint8 *code)
 {
 	VecamGraph *graph = repair->graph;
@@ -240,7 +186,7 @@ collect_offers(Repair *repair, VecamNodeHeader *node, VecamRef self,
 
 /* Set link->point to the code of a node copy. */
 static void
-set_point(Repair *repair, const VecamSq8Header *head, float extra,
+set_point(VecamRepair *repair, const VecamSq8Header *head, float extra,
 		  const uint8 *code)
 {
 	VecamIndex *ix = repair->graph->ix;
@@ -251,7 +197,7 @@ set_point(Repair *repair, const VecamSq8Header *head, float extra,
 
 /* Read the offered node's code; false if it is gone. */
 static VecamHitCode *
-read_offer(Repair *repair, const Offer *offer)
+read_offer(VecamRepair *repair, const Offer *offer)
 {
 	VecamGraph *graph = repair->graph;
 	const VecamNodeLayout *nl = &graph->ix->nodes;
@@ -283,7 +229,7 @@ read_offer(Repair *repair, const Offer *offer)
  * last edges take their places.
  */
 static int
-drop_bad_edges(Repair *repair, VecamNodeHeader *node)
+drop_bad_edges(VecamRepair *repair, VecamNodeHeader *node)
 {
 	const VecamNodeLayout *nl = &repair->graph->ix->nodes;
 	int			dropped = 0;
@@ -301,7 +247,7 @@ drop_bad_edges(Repair *repair, VecamNodeHeader *node)
 
 /* How many edges of the node lead nowhere? */
 static int
-count_bad_edges(Repair *repair, VecamNodeHeader *node)
+count_bad_edges(VecamRepair *repair, VecamNodeHeader *node)
 {
 	const VecamNodeLayout *nl = &repair->graph->ix->nodes;
 	int			n = 0;
@@ -317,7 +263,7 @@ count_bad_edges(Repair *repair, VecamNodeHeader *node)
 
 /* The nearest offers to a node copy that has lost edges. */
 static OfferList *
-find_offers(Repair *repair, VecamNodeHeader *copy, VecamRef self)
+find_offers(VecamRepair *repair, VecamNodeHeader *copy, VecamRef self)
 {
 	const VecamNodeLayout *nl = &repair->graph->ix->nodes;
 	int			size = count_bad_edges(repair, copy) * OFFERS_PER_EDGE;
@@ -330,7 +276,7 @@ find_offers(Repair *repair, VecamNodeHeader *copy, VecamRef self)
 	{
 		VecamRef	to = VecamNodeRefs(nl, copy)[i];
 		uint8		generation = VecamNodeGenerations(nl, copy)[i];
-		NodeNote   *note = note_of(repair, to);
+		VecamNodeNote *note = vecam_note_of(repair, to);
 
 		if (note && note->state == VECAM_NODE_DEAD &&
 			note->generation == generation)
@@ -345,7 +291,7 @@ find_offers(Repair *repair, VecamNodeHeader *copy, VecamRef self)
  * neighbours are chosen, so that it does not end up with its nearest only.
  */
 static void
-take_offers(Repair *repair, VecamNodeHeader *copy, const VecamHitCode *own,
+take_offers(VecamRepair *repair, VecamNodeHeader *copy, const VecamHitCode *own,
 			const OfferList *list, VecamHitCode **codes, int nbad)
 {
 	static const double alphas[] = {1.0, 1.35, 2.0, 1e300};
@@ -410,7 +356,7 @@ keep_places(const VecamNodeLayout *nl, VecamNodeHeader *node,
  * WAL: node page.
  */
 static void
-splice_node(Repair *repair, VecamRef ref)
+splice_node(VecamRepair *repair, VecamRef ref)
 {
 	VecamGraph *graph = repair->graph;
 	VecamLink  *link = repair->link;
@@ -465,38 +411,11 @@ splice_node(Repair *repair, VecamRef ref)
 	repair->stats->edges += lost;
 }
 
-/* Give a node that no edge leads to one, from its nearest neighbour at least. */
-static void
-link_node(Repair *repair, VecamRef ref)
-{
-	VecamGraph *graph = repair->graph;
-	VecamLink  *link = repair->link;
-	const VecamNodeLayout *nl = &graph->ix->nodes;
-	uint8	   *code = palloc(graph->ix->meta.dims);
-	VecamSq8Header head;
-	VecamNodeHeader *node;
-	VecamPin	pin;
-
-	vecam_store_pin(graph->store, VecamRefBlock(nl, ref), BUFFER_LOCK_SHARE,
-					&pin);
-	node = vecam_node_at(nl, pin.page, VecamRefSlot(nl, ref));
-	head = node->sq8;
-	vecam_extents_read(graph->store, graph->ix, VecamNodeCode(nl, node), code);
-	vecam_store_unpin(graph->store, &pin);
-
-	vecam_link_prepare(link, graph, &head, code, code,
-					   graph->ix->meta.ef_construction, false);
-	link->ref = ref;
-	link->generation = note_of(repair, ref)->generation;
-	vecam_link_neighbours(link, graph);
-	repair->stats->linked++;
-}
-
 /* Does the node at this place of the notes need the work of this pass? */
 static bool
-is_live(Repair *repair, VecamRef ref)
+is_live(VecamRepair *repair, VecamRef ref)
 {
-	NodeNote   *note = note_of(repair, ref);
+	VecamNodeNote *note = vecam_note_of(repair, ref);
 
 	return note && note->state == VECAM_NODE_LIVE;
 }
@@ -506,9 +425,9 @@ is_live(Repair *repair, VecamRef ref)
  * growing row still claims: the next sealer goes on with the edges it has.
  */
 static bool
-is_kept(Repair *repair, VecamRef ref)
+is_kept(VecamRepair *repair, VecamRef ref)
 {
-	NodeNote   *note = note_of(repair, ref);
+	VecamNodeNote *note = vecam_note_of(repair, ref);
 
 	return note && (note->state == VECAM_NODE_LIVE ||
 					note->state == VECAM_NODE_BUILDING);
@@ -516,7 +435,7 @@ is_kept(Repair *repair, VecamRef ref)
 
 /* Pass 2: splice the nodes of a page that stay. */
 static void
-splice_page(Repair *repair, BlockNumber blkno)
+splice_page(VecamRepair *repair, BlockNumber blkno)
 {
 	VecamGraph *graph = repair->graph;
 	const VecamNodeLayout *nl = &graph->ix->nodes;
@@ -547,15 +466,31 @@ splice_page(Repair *repair, BlockNumber blkno)
 	MemoryContextSwitchTo(old);
 }
 
-/* Remove the entry points that are dead nodes.  WAL: entry page. */
+/* Does the entry point name a node that is to stay? */
+static bool
+entry_is_good(void *arg, const VecamEntryPoint *entry)
+{
+	VecamRepair *repair = arg;
+
+	return edge_is_good(repair,
+						VecamMakeRef(&repair->graph->ix->nodes,
+									 ItemPointerGetBlockNumberNoCheck(&entry->node),
+									 ItemPointerGetOffsetNumberNoCheck(&entry->node) - 1),
+						entry->generation);
+}
+
+/*
+ * Remove the entry points that are dead nodes, from the set in memory as well,
+ * so that no search of this repair begins there.  WAL: entry page.
+ */
 static void
-drop_dead_entries(Repair *repair)
+drop_dead_entries(VecamRepair *repair)
 {
 	VecamGraph *graph = repair->graph;
-	const VecamNodeLayout *nl = &graph->ix->nodes;
 	VecamListWalk *walk = palloc(sizeof(VecamListWalk));
 	BlockNumber blkno;
 
+	vecam_entries_filter(graph->entries, graph->ix, entry_is_good, repair);
 	vecam_index_reread(graph->store->index, graph->ix);
 	vecam_list_begin(walk, graph->store->index, &graph->ix->meta,
 					 VECAM_LIST_ENTRIES);
@@ -574,10 +509,7 @@ drop_dead_entries(Repair *repair)
 			VecamEntryPoint *entry = (VecamEntryPoint *) vecam_slot(slots, i);
 
 			if (!vecam_slot_is_live((VecamTidEntry *) entry) ||
-				edge_is_good(repair,
-							 VecamMakeRef(nl, ItemPointerGetBlockNumberNoCheck(&entry->node),
-										  ItemPointerGetOffsetNumberNoCheck(&entry->node) - 1),
-							 entry->generation))
+				entry_is_good(repair, entry))
 				continue;
 			if (page == NULL)
 			{
@@ -600,7 +532,7 @@ drop_dead_entries(Repair *repair)
  * WAL: node page, [extent pages].
  */
 static void
-free_node(Repair *repair, VecamRef ref)
+free_node(VecamRepair *repair, VecamRef ref)
 {
 	VecamGraph *graph = repair->graph;
 	const VecamNodeLayout *nl = &graph->ix->nodes;
@@ -650,8 +582,8 @@ free_node(Repair *repair, VecamRef ref)
 
 /* Call a function for every live node, or every dead one, that needs it. */
 static void
-for_each_note(Repair *repair, bool (*wanted) (Repair *repair, VecamRef ref),
-			  void (*work) (Repair *repair, VecamRef ref))
+for_each_note(VecamRepair *repair, bool (*wanted) (VecamRepair *repair, VecamRef ref),
+			  void (*work) (VecamRepair *repair, VecamRef ref))
 {
 	const VecamNodeLayout *nl = &repair->graph->ix->nodes;
 
@@ -677,27 +609,40 @@ for_each_note(Repair *repair, bool (*wanted) (Repair *repair, VecamRef ref),
 
 /* Is the node to become an entry point at the set's (lowered) level? */
 static bool
-is_new_entry(Repair *repair, VecamRef ref)
+is_new_entry(VecamRepair *repair, VecamRef ref)
 {
 	return is_live(repair, ref) &&
-		note_of(repair, ref)->level >= repair->graph->entries->level &&
-		note_of(repair, ref)->level < repair->old_entry_level;
+		vecam_note_of(repair, ref)->level >= repair->graph->entries->level &&
+		vecam_note_of(repair, ref)->level < repair->old_entry_level;
 }
 
-static void
-add_entry(Repair *repair, VecamRef ref)
+/*
+ * Make a live node an entry point, whatever its level is if `any_level`.
+ *
+ * WAL: entry page; meta page.
+ */
+void
+vecam_repair_add_entry(VecamRepair *repair, VecamRef ref, bool any_level)
 {
 	VecamGraph *graph = repair->graph;
-	NodeNote   *note = note_of(repair, ref);
+	VecamNodeNote *note = vecam_note_of(repair, ref);
 	Offer		self = {0, ref, note->generation};
 	VecamHitCode *code = read_offer(repair, &self);
 
 	if (code == NULL)
 		return;
 	set_point(repair, &code->sq8, code->extra, code->code);
-	vecam_entries_add(graph->entries, graph->ix, ref, note->generation,
-					  note->level, code->extra, repair->link->point.y);
-	vecam_entries_store_last(graph->entries, graph->store->index, graph->ix);
+	if (vecam_entries_add(graph->entries, graph->ix, ref, note->generation,
+						  note->level, code->extra, repair->link->point.y,
+						  any_level) &&
+		graph->store->mode == VECAM_STORE_LOGGED)
+		vecam_entries_store_last(graph->entries, graph->store->index, graph->ix);
+}
+
+static void
+add_entry(VecamRepair *repair, VecamRef ref)
+{
+	vecam_repair_add_entry(repair, ref, false);
 }
 
 /*
@@ -705,7 +650,7 @@ add_entry(Repair *repair, VecamRef ref)
  * repair writes the level to the meta page.
  */
 static void
-refill_entries(Repair *repair)
+refill_entries(VecamRepair *repair)
 {
 	VecamEntrySet *set = repair->graph->entries;
 	Size		nnotes = (Size) repair->nblocks * repair->graph->ix->nodes.per_page;
@@ -732,56 +677,23 @@ refill_entries(Repair *repair)
 }
 
 static bool
-is_dead(Repair *repair, VecamRef ref)
+is_dead(VecamRepair *repair, VecamRef ref)
 {
-	return note_of(repair, ref)->state == VECAM_NODE_DEAD;
-}
-
-static bool
-is_unreached(Repair *repair, VecamRef ref)
-{
-	return is_live(repair, ref) && !note_of(repair, ref)->has_incoming;
-}
-
-static void
-note_incoming_anew(Repair *repair)
-{
-	Size		n = (Size) repair->nblocks * repair->graph->ix->nodes.per_page;
-
-	for (Size i = 0; i < n; i++)
-		repair->notes[i].has_incoming = false;
-	for_each_node(repair, BUFFER_LOCK_SHARE, note_edges);
-}
-
-/*
- * Pass 3.  An edge that makes way for one to such a node may be the last one to
- * another, hence several rounds; each finds far fewer than the one before.
- */
-static void
-link_unreached(Repair *repair)
-{
-	int64		linked;
-	int			rounds = 0;
-
-	do
-	{
-		linked = repair->stats->linked;
-		note_incoming_anew(repair);
-		for_each_note(repair, is_unreached, link_node);
-	} while (repair->stats->linked > linked && ++rounds < LINK_ROUNDS);
+	return vecam_note_of(repair, ref)->state == VECAM_NODE_DEAD;
 }
 
 /*
  * Repair the graph.  The caller holds the seal lock; `link` and `scratch` are
  * its tools; `free_orphans` says that no growing row claims a BUILDING node, `all`
- * that dead nodes are to go however few they are.  Memory: four bytes per node.
+ * that dead nodes are to go however few they are.  Memory: four bytes per node,
+ * and reach.c's.
  */
 void
 vecam_graph_repair(VecamGraph *graph, VecamLink *link, MemoryContext scratch,
 				   bool free_orphans, bool all, void (*delay) (void),
 				   VecamRepairStats *stats)
 {
-	Repair		repair = {0};
+	VecamRepair repair = {0};
 	bool		splice;
 
 	memset(stats, 0, sizeof(*stats));
@@ -792,7 +704,7 @@ vecam_graph_repair(VecamGraph *graph, VecamLink *link, MemoryContext scratch,
 	repair.delay = delay;
 	repair.stats = stats;
 	repair.nblocks = vecam_store_nblocks(graph->store);
-	repair.notes = palloc_extended(mul_size(sizeof(NodeNote),
+	repair.notes = palloc_extended(mul_size(sizeof(VecamNodeNote),
 											mul_size(repair.nblocks,
 													 graph->ix->nodes.per_page)),
 								   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
@@ -814,7 +726,7 @@ vecam_graph_repair(VecamGraph *graph, VecamLink *link, MemoryContext scratch,
 		VECAM_STOP("repair-entries");
 		refill_entries(&repair);
 	}
-	link_unreached(&repair);
+	vecam_repair_reach(&repair);
 	if (splice)
 		for_each_note(&repair, is_dead, free_node);
 	pfree(repair.notes);

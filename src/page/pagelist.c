@@ -233,7 +233,9 @@ load_directory(VecamListWalk *walk, BlockNumber blkno)
 	walk->directory = BufferGetBlockNumber(buf);
 	walk->next = VecamPageGetOpaque(page)->next;
 	walk->nblocks = dir->nblocks;
-	memcpy(walk->blocks, dir->blocks, sizeof(BlockNumber) * dir->nblocks);
+	if (walk->ordinal == walk->end_ordinal)
+		walk->nblocks = Min(walk->nblocks, walk->end_position);
+	memcpy(walk->blocks, dir->blocks, sizeof(BlockNumber) * walk->nblocks);
 	UnlockReleaseBuffer(buf);
 	check_entries(walk);
 }
@@ -252,6 +254,8 @@ vecam_list_begin(VecamListWalk *walk, Relation index,
 	walk->next = walk->root;
 	walk->ordinal = 0;
 	walk->position = 0;
+	walk->end_ordinal = PG_UINT32_MAX;
+	walk->end_position = VECAM_DIRECTORY_CAPACITY;
 	walk->nblocks = 0;
 	walk->prefetched = 0;
 	walk->distance = 0;
@@ -259,6 +263,34 @@ vecam_list_begin(VecamListWalk *walk, Relation index,
 	walk->in_sequence = false;
 	walk->lookup_turn = nwalks++ % LOOKUP_INTERVAL;
 	walk->reads = pgBufferUsage.shared_blks_read;
+}
+
+/*
+ * Start a walk that ends where the list ends now, as inserters can be faster
+ * than whoever walks.  It meets all rows that are in the list now and stay
+ * there: a page keeps its place in the directory, unless compaction moves it.
+ * Pages that take the places of others meanwhile are seen, which are no more
+ * than there are places.
+ */
+void
+vecam_list_begin_bounded(VecamListWalk *walk, Relation index,
+						 const VecamMetaPageData *meta, VecamList list)
+{
+	BlockNumber next;
+
+	vecam_list_begin(walk, index, meta, list);
+	next = walk->root;
+	for (uint32 ordinal = 0; BlockNumberIsValid(next); ordinal++)
+	{
+		Buffer		buf = read_ordinal(index, list, ordinal, next);
+		Page		page = BufferGetPage(buf);
+
+		walk->end_ordinal = ordinal;
+		walk->end_position = VecamPageGetDirectory(page)->nblocks;
+		next = VecamPageGetOpaque(page)->next;
+		UnlockReleaseBuffer(buf);
+		CHECK_FOR_INTERRUPTS();
+	}
 }
 
 /*
@@ -302,6 +334,8 @@ load_more(VecamListWalk *walk)
 		load_directory(walk, last);
 		if (walk->position < walk->nblocks)
 			return true;
+		if (walk->ordinal == walk->end_ordinal)
+			return false;
 	}
 	if (!BlockNumberIsValid(walk->next))
 		return false;
@@ -315,7 +349,7 @@ load_more(VecamListWalk *walk)
 
 /*
  * The next page of the list, or InvalidBlockNumber at the end.  Pages added
- * while the walk goes on are seen.  The page may have left the list meanwhile:
+ * while the walk goes on are seen, unless it is bounded.  The page may have left the list meanwhile:
  * the caller tests it under its lock.  Takes and drops a share lock on a
  * directory page now and then.
  */

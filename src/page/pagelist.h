@@ -23,6 +23,8 @@ typedef struct VecamListWalk
 	BlockNumber next;			/* the one after it */
 	uint32		ordinal;		/* the next one's, against cycles */
 	int			position;		/* next entry of blocks */
+	uint32		end_ordinal;	/* the walk ends in this directory page, */
+	int			end_position;	/* ... before this entry */
 	int			nblocks;
 	int			prefetched;		/* entries already asked for */
 	int			distance;		/* how far to prefetch; 0 while all is cached */
@@ -35,6 +37,9 @@ typedef struct VecamListWalk
 
 extern void vecam_list_begin(VecamListWalk *walk, Relation index,
 							 const VecamMetaPageData *meta, VecamList list);
+extern void vecam_list_begin_bounded(VecamListWalk *walk, Relation index,
+									 const VecamMetaPageData *meta,
+									 VecamList list);
 extern BlockNumber vecam_list_next(VecamListWalk *walk);
 extern Buffer vecam_list_read_next(VecamListWalk *walk);
 
