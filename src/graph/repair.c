@@ -27,6 +27,7 @@
 #include "graph/tids.h"
 #include "miscadmin.h"
 #include "page/pagelist.h"
+#include "page/progress.h"
 #include "page/slots.h"
 #include "page/stop.h"
 #include "storage/bufmgr.h"
@@ -90,18 +91,20 @@ edge_is_good(Repair *repair, VecamRef ref, uint8 generation)
 
 /* Call a function for each node of each node page, under a lock. */
 static void
-for_each_node(Repair *repair, int lockmode,
+for_each_node(Repair *repair, VecamProgressPhase phase, int lockmode,
 			  void (*visit) (Repair *repair, VecamRef ref,
 							 VecamNodeHeader *node, VecamPin *pin))
 {
 	VecamGraph *graph = repair->graph;
 	const VecamNodeLayout *nl = &graph->ix->nodes;
 
+	vecam_progress_begin(graph->store->index, phase, repair->nblocks);
 	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < repair->nblocks; blkno++)
 	{
 		VecamPin	pin;
 
 		CHECK_FOR_INTERRUPTS();
+		vecam_progress_update(blkno);
 		if (repair->delay)
 			repair->delay();
 		vecam_store_pin(graph->store, blkno, lockmode, &pin);
@@ -650,13 +653,16 @@ free_node(Repair *repair, VecamRef ref)
 
 /* Call a function for every live node, or every dead one, that needs it. */
 static void
-for_each_note(Repair *repair, bool (*wanted) (Repair *repair, VecamRef ref),
+for_each_note(Repair *repair, VecamProgressPhase phase,
+			  bool (*wanted) (Repair *repair, VecamRef ref),
 			  void (*work) (Repair *repair, VecamRef ref))
 {
 	const VecamNodeLayout *nl = &repair->graph->ix->nodes;
 
+	vecam_progress_begin(repair->graph->store->index, phase, repair->nblocks);
 	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < repair->nblocks; blkno++)
 	{
+		vecam_progress_update(blkno);
 		for (int slot = 0; slot < nl->per_page; slot++)
 		{
 			VecamRef	ref = VecamMakeRef(nl, blkno, slot);
@@ -728,7 +734,7 @@ refill_entries(Repair *repair)
 		return;
 	repair->old_entry_level = set->level;
 	set->level = level;
-	for_each_note(repair, is_new_entry, add_entry);
+	for_each_note(repair, VECAM_PROGRESS_ADD_ENTRIES, is_new_entry, add_entry);
 }
 
 static bool
@@ -750,7 +756,7 @@ note_incoming_anew(Repair *repair)
 
 	for (Size i = 0; i < n; i++)
 		repair->notes[i].has_incoming = false;
-	for_each_node(repair, BUFFER_LOCK_SHARE, note_edges);
+	for_each_node(repair, VECAM_PROGRESS_NOTE_EDGES, BUFFER_LOCK_SHARE, note_edges);
 }
 
 /*
@@ -767,7 +773,8 @@ link_unreached(Repair *repair)
 	{
 		linked = repair->stats->linked;
 		note_incoming_anew(repair);
-		for_each_note(repair, is_unreached, link_node);
+		for_each_note(repair, VECAM_PROGRESS_LINK_UNREACHED, is_unreached,
+					  link_node);
 	} while (repair->stats->linked > linked && ++rounds < LINK_ROUNDS);
 }
 
@@ -796,15 +803,18 @@ vecam_graph_repair(VecamGraph *graph, VecamLink *link, MemoryContext scratch,
 											mul_size(repair.nblocks,
 													 graph->ix->nodes.per_page)),
 								   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	for_each_node(&repair, BUFFER_LOCK_SHARE, note_state);
+	for_each_node(&repair, VECAM_PROGRESS_NOTE_NODES, BUFFER_LOCK_SHARE, note_state);
 	VECAM_STOP("repair-noted");
 	splice = repair.ndead > 0 &&
 		(all || repair.ndead * LIVE_PER_DEAD > stats->live);
 	if (splice)
 	{
+		vecam_progress_begin(graph->store->index, VECAM_PROGRESS_SPLICE,
+							 repair.nblocks);
 		for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < repair.nblocks; blkno++)
 		{
 			CHECK_FOR_INTERRUPTS();
+			vecam_progress_update(blkno);
 			if (delay)
 				delay();
 			splice_page(&repair, blkno);
@@ -816,6 +826,6 @@ vecam_graph_repair(VecamGraph *graph, VecamLink *link, MemoryContext scratch,
 	}
 	link_unreached(&repair);
 	if (splice)
-		for_each_note(&repair, is_dead, free_node);
+		for_each_note(&repair, VECAM_PROGRESS_FREE_NODES, is_dead, free_node);
 	pfree(repair.notes);
 }
