@@ -396,7 +396,7 @@ CREATE VIEW vecam_progress AS
 		s.command,
 		pg_indexam_progress_phasename(a.oid, s.param18 >> 32) AS phase,
 		s.param20 AS done,
-		nullif(s.param19, 0) AS total
+		nullif(s.param19, -1) AS total
 	FROM (SELECT 'VACUUM' AS command,
 			pid, datid, relid, param18, param19, param20
 		FROM pg_stat_get_progress_info('VACUUM')

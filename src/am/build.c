@@ -588,7 +588,7 @@ vecam_build(Relation heap, Relation index, IndexInfo *info)
 	if (state->adoption)
 		finish_restore(state);
 
-	vecam_progress_begin(index, VECAM_PROGRESS_WRITE, 0);
+	vecam_progress_begin(index, VECAM_PROGRESS_WRITE, VECAM_PROGRESS_UNKNOWN);
 	finish_pages(state);
 	if (RelationNeedsWAL(index))
 		log_pages(index);

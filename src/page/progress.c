@@ -24,7 +24,7 @@
 
 /* The parameters, counted from 0. */
 #define PARAM_PHASE		17		/* phase << 32 + OID of the index; 0: none */
-#define PARAM_TOTAL		18		/* 0: not known */
+#define PARAM_TOTAL		18		/* or VECAM_PROGRESS_UNKNOWN */
 #define PARAM_DONE		19
 
 StaticAssertDecl(PARAM_PHASE > PROGRESS_SCAN_BLOCKS_DONE &&
@@ -125,7 +125,7 @@ vecam_progress_start(Relation index)
 
 /*
  * Begin a phase, which ends with the next one, or with vecam_progress_end.
- * total: how much there is to do, or 0 if that is not known.
+ * total: how much there is to do, or VECAM_PROGRESS_UNKNOWN.
  */
 void
 vecam_progress_begin(Relation index, VecamProgressPhase phase, int64 total)
@@ -135,7 +135,7 @@ vecam_progress_begin(Relation index, VecamProgressPhase phase, int64 total)
 		PROGRESS_CREATEIDX_SUBPHASE, PROGRESS_SCAN_BLOCKS_TOTAL,
 	PROGRESS_SCAN_BLOCKS_DONE};
 	const int64 values[] = {((int64) phase << 32) | RelationGetRelid(index),
-	total, 0, phase, total, 0};
+	total, 0, phase, Max(total, 0), 0};
 	int			n = 3;
 
 	if (entry == NULL)
@@ -157,15 +157,15 @@ vecam_progress_update(int64 done)
 	const PgBackendStatus *entry = running_entry();
 	const int	params[] = {PARAM_TOTAL, PARAM_DONE,
 	PROGRESS_SCAN_BLOCKS_TOTAL, PROGRESS_SCAN_BLOCKS_DONE};
-	int64		total;
+	int64		values[] = {0, done, 0, done};
 
 	if (entry == NULL || entry->st_progress_param[PARAM_PHASE] == 0)
 		return;
-	total = entry->st_progress_param[PARAM_TOTAL];
-	if (total > 0)
-		total = Max(total, done);
-	pgstat_progress_update_multi_param(is_ours(entry) ? 4 : 2, params,
-									   (const int64[]) {total, done, total, done});
+	values[0] = entry->st_progress_param[PARAM_TOTAL];
+	if (values[0] != VECAM_PROGRESS_UNKNOWN)
+		values[0] = Max(values[0], done);
+	values[2] = Max(values[0], 0);
+	pgstat_progress_update_multi_param(is_ours(entry) ? 4 : 2, params, values);
 }
 
 /*

@@ -10,6 +10,9 @@
 
 #include "utils/relcache.h"
 
+/* The total of a phase of which nobody knows how much there is to do. */
+#define VECAM_PROGRESS_UNKNOWN (-1)
+
 /* Rows between two updates. */
 #define VECAM_PROGRESS_ROWS 64
 
