@@ -16,6 +16,7 @@
 #include "catalog/pg_class.h"
 #include "commands/vacuum.h"
 #include "executor/instrument.h"
+#include "pgstat.h"
 #include "storage/buf_internals.h"
 #include "storage/bufmgr.h"
 #include "storage/freespace.h"
