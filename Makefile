@@ -10,7 +10,7 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
 REGRESS = vector_type vector_functions vector_casts vector_aggregates vector_btree \
 	vecam_security vecam_setup vecam_am vecam_graph vecam_order vecam_unseen \
 	vecam_cache vecam_ddl vecam_plan vecam_errors vecam_check vecam_compact \
-	vecam_restore
+	vecam_restore vecam_progress
 REGRESS_OPTS = --load-extension=vecam
 
 ISOLATION = entry-cache insert-scan vacuum-scan row-locks serializable \

@@ -385,3 +385,27 @@ CREATE FUNCTION vecam_last_search(
 
 CREATE FUNCTION vecam_simd() RETURNS text
 	AS 'MODULE_PATHNAME' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+
+-- What maintenance is under way, and how far.  The numbers stand behind those
+-- of PostgreSQL's own commands (src/page/progress.c): phase and index, total,
+-- done.  Those of other users' sessions are NULL for users without the right to
+-- see them.
+CREATE VIEW vecam_progress AS
+	SELECT s.pid, s.datid, d.datname, s.relid,
+		(s.param18 & 4294967295)::oid AS indexrelid,
+		s.command,
+		pg_indexam_progress_phasename(a.oid, s.param18 >> 32) AS phase,
+		s.param20 AS done,
+		nullif(s.param19, -1) AS total
+	FROM (SELECT 'VACUUM' AS command,
+			pid, datid, relid, param18, param19, param20
+		FROM pg_stat_get_progress_info('VACUUM')
+		UNION ALL
+		SELECT CASE param1 WHEN 0 THEN 'maintenance' ELSE 'CREATE INDEX' END,
+			pid, datid, relid, param18, param19, param20
+		FROM pg_stat_get_progress_info('CREATE INDEX')) s
+		JOIN pg_am a ON a.amname = 'vecam'
+		LEFT JOIN pg_database d ON d.oid = s.datid
+	WHERE s.param18 <> 0;
+
+GRANT SELECT ON vecam_progress TO PUBLIC;

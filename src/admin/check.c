@@ -33,6 +33,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "page/claim.h"
+#include "page/progress.h"
 #include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -264,7 +265,9 @@ vecam_check(PG_FUNCTION_ARGS)
 	check.strategy = GetAccessStrategy(BAS_BULKREAD);
 
 	replayed = recovery ? GetXLogReplayRecPtr(NULL) : InvalidXLogRecPtr;
+	vecam_progress_start(check.index);
 	check_in_place(&check, recovery, heapallindexed);
+	vecam_progress_end();
 	if (recovery && check.nfindings > 0 &&
 		(!RecoveryInProgress() || GetXLogReplayRecPtr(NULL) != replayed))
 		ereport(ERROR,

@@ -10,6 +10,7 @@
 #include "admin/check.h"
 #include "graph/tids.h"
 #include "miscadmin.h"
+#include "page/progress.h"
 #include "utils/memutils.h"
 
 /*
@@ -303,17 +304,19 @@ check_node(VecamCheck *check, BlockNumber blkno, int slot,
 
 /* Call a function for all nodes that make sense. */
 static void
-for_each_node(VecamCheck *check,
+for_each_node(VecamCheck *check, VecamProgressPhase phase,
 			  void (*visit) (VecamCheck *check, BlockNumber blkno, int slot,
 							 VecamNodeHeader *node))
 {
 	MemoryContext old = MemoryContextSwitchTo(check->scratch);
 
+	vecam_progress_begin(check->index, phase, check->nblocks);
 	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < check->nblocks; blkno++)
 	{
 		PGAlignedBlock copy;
 
 		CHECK_FOR_INTERRUPTS();
+		vecam_progress_update(blkno);
 		if (!vecam_check_copy_nodes(check, blkno, (Page) copy.data))
 			continue;
 		for (int slot = 0; slot < check->ix->nodes.per_page; slot++)
@@ -337,8 +340,8 @@ for_each_node(VecamCheck *check,
 void
 vecam_check_nodes(VecamCheck *check)
 {
-	for_each_node(check, check_node);
-	for_each_node(check, vecam_check_edges);
+	for_each_node(check, VECAM_PROGRESS_CHECK_NODES, check_node);
+	for_each_node(check, VECAM_PROGRESS_CHECK_EDGES, vecam_check_edges);
 }
 
 /*
@@ -405,9 +408,11 @@ vecam_check_reachability(VecamCheck *check)
 {
 	const VecamNodeLayout *nl = &check->ix->nodes;
 
+	vecam_progress_begin(check->index, VECAM_PROGRESS_CHECK_PATHS, check->nnodes);
 	for (Size done = 0; done < check->nqueue; done++)
 	{
 		CHECK_FOR_INTERRUPTS();
+		vecam_progress_update_rows(done);
 		follow_edges(check, check->queue[done]);
 	}
 	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < check->nblocks; blkno++)

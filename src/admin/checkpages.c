@@ -12,6 +12,7 @@
 #include "access/xact.h"
 #include "admin/check.h"
 #include "miscadmin.h"
+#include "page/progress.h"
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -57,6 +58,7 @@ copy_unknown_page(VecamCheck *check, BlockNumber blkno, Page copy)
 		error = CopyErrorData();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
+		vecam_progress_start(check->index); /* the rollback has ended it */
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
@@ -212,9 +214,11 @@ vecam_check_survey(VecamCheck *check)
 	MemoryContext old = MemoryContextSwitchTo(check->scratch);
 
 	check->blocks[VECAM_META_BLKNO].kind = VECAM_PAGE_META;
+	vecam_progress_begin(check->index, VECAM_PROGRESS_CHECK_PAGES, check->nblocks);
 	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < check->nblocks; blkno++)
 	{
 		CHECK_FOR_INTERRUPTS();
+		vecam_progress_update(blkno);
 		survey_page(check, blkno);
 		MemoryContextReset(check->scratch);
 	}
@@ -375,6 +379,7 @@ check_directory(VecamCheck *check, VecamList list, BlockNumber directory,
 							   "names block %u, which is no page of list %d",
 							   blkno, list);
 		MemoryContextReset(check->scratch);
+		vecam_progress_advance();
 	}
 	MemoryContextSwitchTo(old);
 }
@@ -415,6 +420,22 @@ check_list(VecamCheck *check, VecamList list)
 						   list, root->target);
 }
 
+/* Pages that look like those of a list. */
+static int64
+count_list_pages(VecamCheck *check)
+{
+	int64		n = 0;
+
+	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < check->nblocks; blkno++)
+	{
+		int			kind = check->blocks[blkno].kind;
+
+		n += kind == VECAM_PAGE_GROWING || kind == VECAM_PAGE_TIDS ||
+			kind == VECAM_PAGE_ENTRY;
+	}
+	return n;
+}
+
 /*
  * Look at all lists.  Inserts may have begun some since the meta page was read.
  */
@@ -426,6 +447,8 @@ vecam_check_lists(VecamCheck *check)
 	vecam_check_copy_page(check, VECAM_META_BLKNO, (Page) copy.data);
 	memcpy(check->ix->meta.lists, VecamPageGetMeta((Page) copy.data)->lists,
 		   sizeof(check->ix->meta.lists));
+	vecam_progress_begin(check->index, VECAM_PROGRESS_CHECK_LISTS,
+						 count_list_pages(check));
 	for (VecamList list = 0; list < VECAM_NLISTS; list++)
 		check_list(check, list);
 }

@@ -23,6 +23,7 @@
 #include "miscadmin.h"
 #include "page/checkpoint.h"
 #include "page/claim.h"
+#include "page/progress.h"
 #include "storage/bufmgr.h"
 #include "utils/builtins.h"
 
@@ -126,9 +127,11 @@ number_nodes(Checkpoint *cp)
 								   MCXT_ALLOC_HUGE);
 	cp->generations = palloc_extended(n, MCXT_ALLOC_HUGE);
 	memset(cp->ordinals, 0xFF, n * sizeof(uint32));
+	vecam_progress_begin(cp->index, VECAM_PROGRESS_NUMBER_NODES, cp->nblocks);
 	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < cp->nblocks; blkno++)
 	{
 		CHECK_FOR_INTERRUPTS();
+		vecam_progress_update(blkno);
 		if (!read_node_page(cp, blkno, (Page) copy.data))
 			continue;
 		for (int slot = 0; slot < nl->per_page; slot++)
@@ -204,12 +207,14 @@ write_nodes(Checkpoint *cp)
 	cp->code = palloc(cp->ix->meta.dims);
 	cp->edges = palloc(sizeof(uint32) * nl->m0);
 	cp->occlusions = palloc(nl->m0);
+	vecam_progress_begin(cp->index, VECAM_PROGRESS_WRITE_NODES, cp->nblocks);
 	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < cp->nblocks; blkno++)
 	{
 		Size		place = (Size) blkno * nl->per_page;
 		bool		is_read = false;
 
 		CHECK_FOR_INTERRUPTS();
+		vecam_progress_update(blkno);
 		for (int slot = 0; slot < nl->per_page; slot++)
 		{
 			VecamNodeHeader *node = vecam_node_at(nl, (Page) copy.data, slot);
@@ -335,7 +340,9 @@ vecam_checkpoint(PG_FUNCTION_ARGS)
 	start_result(fcinfo, &cp);
 
 	(void) vecam_claim_block(cp.index, VECAM_META_BLKNO, ShareLock, true);
+	vecam_progress_start(cp.index);
 	write_checkpoint(&cp);
+	vecam_progress_end();
 	vecam_release_block(cp.index, VECAM_META_BLKNO, ShareLock);
 
 	vecam_admin_close_after_check(cp.index, false, table);

@@ -15,6 +15,7 @@
 #include "catalog/index.h"
 #include "catalog/pg_am.h"
 #include "miscadmin.h"
+#include "page/progress.h"
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -108,6 +109,7 @@ typedef struct TableScan
 	VecamCheck *check;
 	const VecamOpclass *opclass;
 	VecamRow	row;			/* the table's row as the index would store it */
+	int64		nrows;			/* so far */
 	MemoryContext scratch;		/* reset for every row */
 } TableScan;
 
@@ -203,6 +205,7 @@ table_callback(Relation index, ItemPointer tid, Datum *values, bool *isnull,
 								   sizeof(VecamCheckRow), compare_rows);
 
 	CHECK_FOR_INTERRUPTS();
+	vecam_progress_update_rows(++scan->nrows);
 	if (place == NULL)
 		vecam_check_report(check, 1, InvalidBlockNumber, -1,
 						   "row (%u,%u) of the table is not in the index",
@@ -232,6 +235,7 @@ scan_table(VecamCheck *check, Snapshot snapshot)
 										 "vecam check row",
 										 ALLOCSET_DEFAULT_SIZES);
 	vecam_row_init(&scan.row, check->ix);
+	vecam_progress_begin(check->index, VECAM_PROGRESS_CHECK_TABLE, check->nrows);
 	table_index_build_scan(check->table, check->index, info, true, false,
 						   table_callback, &scan,
 						   table_beginscan_strat(check->table, snapshot, 0,
@@ -251,10 +255,12 @@ vecam_check_table(VecamCheck *check, Snapshot snapshot)
 	{
 		BlockNumber nblocks = RelationGetNumberOfBlocks(check->table);
 
+		vecam_progress_begin(check->index, VECAM_PROGRESS_CHECK_TIDS, check->nrows);
 		for (Size i = 0; i < check->nrows;)
 		{
 			CHECK_FOR_INTERRUPTS();
 			i += check_line_pointers(check, i, nblocks);
+			vecam_progress_update(i);
 		}
 	}
 }

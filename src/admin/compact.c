@@ -13,6 +13,7 @@
 #include "flat/seal.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "page/progress.h"
 #include "page/slots.h"
 #include "storage/bufmgr.h"
 #include "storage/indexfsm.h"
@@ -71,9 +72,11 @@ note_free_space(Relation index)
 	BlockNumber nblocks = RelationGetNumberOfBlocks(index);
 	IndexBulkDeleteResult counts = {0};
 
+	vecam_progress_begin(index, VECAM_PROGRESS_SURVEY, nblocks);
 	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < nblocks; blkno++)
 	{
 		CHECK_FOR_INTERRUPTS();
+		vecam_progress_update(blkno);
 		vecam_survey_page(index, ix, blkno, NULL, &counts);
 	}
 	IndexFreeSpaceMapVacuum(index);
@@ -106,12 +109,14 @@ vecam_compact(PG_FUNCTION_ARGS)
 											 PG_GETARG_BOOL(2));
 	length = RelationGetNumberOfBlocks(index);
 	vecam_admin_become_owner(&user, table);
+	vecam_progress_start(index);
 	vecam_compact_index(index, max_pages, (Size) maintenance_work_mem * 1024,
 						no_delay, &stats);
 	vecam_truncate_index(index);
 	length -= RelationGetNumberOfBlocks(index);
 	stats.bytes_reclaimed = Max(length, 0) * BLCKSZ;
 	note_free_space(index);
+	vecam_progress_end();
 	vecam_admin_restore_user(&user);
 
 	vecam_admin_close_after_maintenance(index, table);

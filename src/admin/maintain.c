@@ -9,6 +9,7 @@
 
 #include "admin/admin.h"
 #include "flat/seal.h"
+#include "page/progress.h"
 #include "utils/rel.h"
 
 PG_FUNCTION_INFO_V1(vecam_seal);
@@ -37,10 +38,12 @@ vecam_seal(PG_FUNCTION_ARGS)
 						RelationGetRelationName(index))));
 
 	vecam_admin_become_owner(&user, table);
+	vecam_progress_start(index);
 	sealer = vecam_sealer_begin(index, VECAM_SEAL_SHARED, true);
 	vecam_seal_rows(sealer, PG_INT64_MAX, NULL);
 	sealed = sealer->sealed;
 	vecam_sealer_end(sealer);
+	vecam_progress_end();
 	vecam_admin_restore_user(&user);
 
 	vecam_admin_close_after_maintenance(index, table);

@@ -31,6 +31,7 @@
 #include "graph/graph.h"
 #include "math/kernels.h"
 #include "miscadmin.h"
+#include "page/progress.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -50,6 +51,7 @@ typedef struct ChunkFile
 /* What the test of a checkpoint needs. */
 typedef struct ChunkTest
 {
+	Relation	index;
 	VecamMetaPageData meta;		/* of the index as a build would make it */
 	VecamCheckpointReader reader;
 	VecamIndex *ix;				/* of the checkpoint, once its head is read */
@@ -92,6 +94,8 @@ test_head(ChunkTest *test)
 	meta.seed = test->reader.head.seed;
 	test->ix = vecam_index_build(&meta, test->reader.mean);
 	test->x = palloc(sizeof(float) * meta.dims);
+	vecam_progress_begin(test->index, VECAM_PROGRESS_TEST_CHECKPOINT,
+						 test->reader.head.nnodes);
 }
 
 /* Is the squared norm that of the code, but for rounding? */
@@ -140,6 +144,7 @@ test_chunk(ChunkTest *test, int64 number, bytea *data)
 		{
 			CHECK_FOR_INTERRUPTS();
 			result = test_node(test);
+			vecam_progress_update_rows(reader->nnodes);
 		} while (result == VECAM_CHECKPOINT_NODE);
 	}
 	if (result != VECAM_CHECKPOINT_NO_NODE)
@@ -239,9 +244,12 @@ test_checkpoint(Oid index_oid, ChunkFile *file, Oid source, Name chunk_column,
 
 	memset(&test, 0, sizeof(test));
 	test.file = file;
+	test.index = index;
 	vecam_build_meta(index, &test.meta);
 	vecam_checkpoint_reader_init(&test.reader);
+	vecam_progress_start(index);
 	read_source(&test, source, chunk_column, data_column);
+	vecam_progress_end();
 	vecam_admin_close_after_check(index, false, table);
 }
 

@@ -28,6 +28,7 @@
 #include "graph/tids.h"
 #include "page/listwriter.h"
 #include "page/pagelist.h"
+#include "page/progress.h"
 #include "page/slots.h"
 #include "pgstat.h"
 #include "storage/bufmgr.h"
@@ -44,11 +45,8 @@
 /* Inner product: room for rows longer than any of the sample. */
 #define MAX_NORM_FACTOR 1.25
 
-/* Phases in pg_stat_progress_create_index, after "initializing" (1). */
-#define PHASE_SAMPLE	2
-#define PHASE_LOAD		3
-#define PHASE_WRITE		4
-#define PHASE_RESTORE	5
+/* Pages between two reports of what is logged; a record has 32 at most. */
+#define LOG_PAGES 1024
 
 typedef struct BuildState
 {
@@ -65,6 +63,8 @@ typedef struct BuildState
 	VecamListWriter lists[VECAM_NLISTS];
 	int64		tuples;
 	int64		coded;			/* rows with a code */
+	BlockNumber heap_blocks;
+	BlockNumber first_block;	/* that had a row, or invalid */
 
 	/* once there is a graph */
 	bool		has_graph;
@@ -213,8 +213,10 @@ link_growing_rows(BuildState *state)
 
 	if (!state->has_graph)
 		start_graph(state);
+	vecam_progress_begin(state->index, VECAM_PROGRESS_LINK, writer->nblocks);
 	for (Size i = 0; i < writer->nblocks; i++)
 	{
+		vecam_progress_update(i);
 		vecam_store_take_page(&state->store, writer->blocks[i],
 							  (Page) copy.data);
 		for (int slot = 0; slot < slots->nslots; slot++)
@@ -267,12 +269,31 @@ add_row(BuildState *state, VecamRow *row)
 		state->restore->rows_inserted++;
 	if (!state->has_graph && state->options.kind == VECAM_KIND_AUTO &&
 		state->coded > state->options.flat_threshold)
+	{
 		link_growing_rows(state);
+		vecam_progress_begin(state->index, VECAM_PROGRESS_LOAD,
+							 state->heap_blocks);
+	}
 	if (state->has_graph)
 		add_to_graph(state, &row->slot.tid->tid, &row->slot.growing->sq8,
 					 row->code, state->meta.nextents > 0 ? NULL : row->code);
 	else
 		add_to_list(state, row);
+}
+
+/* Report the block that a scan of the table, which may begin anywhere, is at. */
+static void
+report_block(BuildState *state, BlockNumber blkno)
+{
+	int64		passed;
+
+	if (!BlockNumberIsValid(state->first_block))
+		state->first_block = blkno;
+	passed = (int64) blkno - state->first_block;
+	if (passed < 0)
+		passed += state->heap_blocks;
+	if (state->tuples % VECAM_PROGRESS_ROWS == 0)
+		vecam_progress_update(Max(passed, 0));
 }
 
 static void
@@ -293,6 +314,7 @@ build_callback(Relation index, ItemPointer tid, Datum *values, bool *isnull,
 	MemoryContextReset(state->scratch);
 	pgstat_progress_update_param(PROGRESS_CREATEIDX_TUPLES_DONE,
 								 ++state->tuples);
+	report_block(state, ItemPointerGetBlockNumber(tid));
 }
 
 /* Add a row, as the codec sees it (unit length under cosine), to the sum. */
@@ -338,11 +360,13 @@ sample_mean(BuildState *state, Relation heap, IndexInfo *info)
 	int			dims = state->meta.dims;
 	float	   *mean;
 
+	vecam_progress_begin(state->index, VECAM_PROGRESS_SAMPLE, samples);
 	state->sum = palloc0(sizeof(double) * dims);
 	for (BlockNumber i = 0; i < samples; i++)
 	{
 		BlockNumber blkno = (BlockNumber) ((uint64) i * nblocks / samples);
 
+		vecam_progress_update(i);
 		table_index_build_range_scan(heap, state->index, info, false, false,
 									 false, blkno, 1, sample_callback, state,
 									 NULL);
@@ -416,10 +440,19 @@ finish_pages(BuildState *state)
 	vecam_store_spill(&state->store);
 }
 
+/* Log all pages of the index. */
 static void
-set_phase(int phase)
+log_pages(Relation index)
 {
-	pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, phase);
+	BlockNumber nblocks = RelationGetNumberOfBlocks(index);
+
+	vecam_progress_begin(index, VECAM_PROGRESS_LOG, nblocks);
+	for (BlockNumber blkno = 0; blkno < nblocks; blkno += LOG_PAGES)
+	{
+		log_newpage_range(index, MAIN_FORKNUM, blkno,
+						  Min(blkno + LOG_PAGES, nblocks), true);
+		vecam_progress_update(Min(blkno + LOG_PAGES, nblocks));
+	}
 }
 
 /* Take the seed from the checkpoint as well; returns the mean. */
@@ -442,7 +475,8 @@ restore_nodes(BuildState *state)
 	VecamRestore *restore = state->restore;
 	VecamCheckpointNode node;
 
-	set_phase(PHASE_RESTORE);
+	vecam_progress_begin(state->index, VECAM_PROGRESS_RESTORE_NODES,
+						 restore->reader.head.nnodes);
 	if (!state->has_graph)
 		start_graph(state);
 	state->adoption = vecam_adopt_begin(&state->graph, &state->link,
@@ -451,6 +485,7 @@ restore_nodes(BuildState *state)
 	{
 		CHECK_FOR_INTERRUPTS();
 		vecam_adopt_node(state->adoption, &node);
+		vecam_progress_update_rows(state->adoption->nnodes);
 	}
 	vecam_adopt_edges(state->adoption, state->link_scratch);
 }
@@ -499,7 +534,6 @@ prepare_build(BuildState *state, Relation heap, IndexInfo *info)
 		mean = restored_mean(state);
 	else
 	{
-		set_phase(PHASE_SAMPLE);
 		mean = sample_mean(state, heap, info);
 		state->meta.max_norm = Min(MAX_NORM_FACTOR * sqrt(state->max_norm2),
 								   FLT_MAX);
@@ -538,26 +572,29 @@ vecam_build(Relation heap, Relation index, IndexInfo *info)
 	state->link_scratch = AllocSetContextCreate(CurrentMemoryContext,
 												"vecam build link",
 												ALLOCSET_DEFAULT_SIZES);
+	state->heap_blocks = RelationGetNumberOfBlocks(heap);
+	state->first_block = InvalidBlockNumber;
 	vecam_store_init(&state->store, index, VECAM_STORE_MEMORY,
 					 mul_size(maintenance_work_mem, 1024));
 	state->restore = vecam_restore_of(index);
 	if (vecam_build_flat && !state->restore)
 		state->options.kind = VECAM_KIND_FLAT;
 	init_meta(index, &state->options, &state->meta);
+	vecam_progress_start(index);
 	prepare_build(state, heap, info);
 
-	set_phase(PHASE_LOAD);
+	vecam_progress_begin(index, VECAM_PROGRESS_LOAD, state->heap_blocks);
 	result->heap_tuples = table_index_build_scan(heap, index, info, true, true,
 												 build_callback, state, NULL);
 	result->index_tuples = state->tuples;
 	if (state->adoption)
 		finish_restore(state);
 
-	set_phase(PHASE_WRITE);
+	vecam_progress_begin(index, VECAM_PROGRESS_WRITE, VECAM_PROGRESS_UNKNOWN);
 	finish_pages(state);
 	if (RelationNeedsWAL(index))
-		log_newpage_range(index, MAIN_FORKNUM, 0,
-						  RelationGetNumberOfBlocks(index), true);
+		log_pages(index);
+	vecam_progress_end();
 
 	MemoryContextDelete(state->scratch);
 	MemoryContextDelete(state->link_scratch);
@@ -592,19 +629,5 @@ vecam_buildempty(Relation index)
 char *
 vecam_buildphasename(int64 phase)
 {
-	switch (phase)
-	{
-		case PROGRESS_CREATEIDX_SUBPHASE_INITIALIZE:
-			return "initializing";
-		case PHASE_SAMPLE:
-			return "sampling rows for the mean";
-		case PHASE_LOAD:
-			return "loading rows";
-		case PHASE_WRITE:
-			return "writing pages";
-		case PHASE_RESTORE:
-			return "restoring the graph";
-		default:
-			return NULL;
-	}
+	return (char *) vecam_progress_phase_name(phase);
 }

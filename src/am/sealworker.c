@@ -37,6 +37,8 @@
 #include "flat/growing.h"
 #include "flat/seal.h"
 #include "miscadmin.h"
+#include "page/pagelist.h"
+#include "page/progress.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
@@ -219,6 +221,9 @@ seal_rows(Relation index, double stop_at)
 	sealer = vecam_sealer_begin(index, VECAM_SEAL_SHARED, false);
 	if (sealer == NULL)
 		return BATCH_BUSY;
+	if (vecam_progress_start(index))
+		vecam_progress_begin(index, VECAM_PROGRESS_SEAL,
+							 vecam_list_count_pages(index, VECAM_LIST_GROWING));
 	do
 	{
 		before = sealer->sealed;
@@ -274,6 +279,8 @@ seal_batch(Oid index_oid, double stop_at)
 		result = seal_as_owner(index, stop_at);
 		relation_close(index, NoLock);
 	}
+	if (result != BATCH_SEALED)
+		vecam_progress_end();
 	CommitTransactionCommand();
 	return result;
 }

@@ -12,6 +12,7 @@
 #include "flat/compact.h"
 #include "flat/seal.h"
 #include "page/pagelist.h"
+#include "page/progress.h"
 #include "page/slots.h"
 #include "page/stop.h"
 #include "storage/bufmgr.h"
@@ -34,6 +35,7 @@ vecam_bulkdelete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 	if (stats == NULL)
 		stats = palloc0(sizeof(IndexBulkDeleteResult));
 
+	vecam_progress_start(info->index);
 	/* rows move from the growing list to the graph, so that order */
 	for (VecamList list = 0; list < VECAM_NROWLISTS; list++)
 	{
@@ -45,6 +47,7 @@ vecam_bulkdelete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 	if (ix->meta.has_graph)
 		vecam_nodes_delete_rows(info, ix, stats, callback, callback_state);
 
+	vecam_progress_end();
 	pfree(ix);
 	return stats;
 }
@@ -163,6 +166,7 @@ vecam_vacuumcleanup(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 	if (stats == NULL)
 		stats = palloc0(sizeof(IndexBulkDeleteResult));
 
+	vecam_progress_start(info->index);
 	ix = vecam_index_open(info->index);
 	maintain_graph(info, ix, stats);
 	for (VecamList list = 0; list < VECAM_NROWLISTS; list++)
@@ -172,6 +176,8 @@ vecam_vacuumcleanup(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 	compact_fragmented(info->index, ix);
 	vecam_index_reread(info->index, ix);
 
+	nblocks = RelationGetNumberOfBlocks(info->index);
+	vecam_progress_begin(info->index, VECAM_PROGRESS_SURVEY, nblocks);
 	VECAM_STOP("vacuum-survey");
 	stats->num_index_tuples = 0;
 	stats->estimated_count = false;
@@ -180,11 +186,13 @@ vecam_vacuumcleanup(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < nblocks; blkno++)
 	{
 		vecam_vacuum_delay_point();
+		vecam_progress_update(blkno);
 		vecam_survey_page(info->index, ix, blkno, info->strategy, stats);
 	}
 	pfree(ix);
 	stats->num_pages = nblocks;
 
 	IndexFreeSpaceMapVacuum(info->index);
+	vecam_progress_end();
 	return stats;
 }

@@ -33,6 +33,7 @@
 #include "graph/tids.h"
 #include "miscadmin.h"
 #include "page/pagelist.h"
+#include "page/progress.h"
 #include "page/slots.h"
 #include "page/stop.h"
 #include "storage/bufmgr.h"
@@ -133,9 +134,11 @@ survey(Compaction *c)
 	c->nblocks = RelationGetNumberOfBlocks(c->index);
 	c->notes = palloc_extended(mul_size(sizeof(BlockNote), c->nblocks),
 							   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	vecam_progress_begin(c->index, VECAM_PROGRESS_SURVEY, c->nblocks);
 	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < c->nblocks; blkno++)
 	{
 		pause_compaction(c);
+		vecam_progress_update(blkno);
 		c->notes[blkno] = note_block(c->index, blkno);
 	}
 	c->node_room = c->free_page = VECAM_META_BLKNO + 1;
@@ -649,11 +652,14 @@ compact_extents(Compaction *c)
 							 MCXT_ALLOC_HUGE);
 	for (BlockNumber blkno = 0; blkno < c->nblocks; blkno++)
 		owners[blkno].blkno = InvalidBlockNumber;
+	vecam_progress_begin(c->index, VECAM_PROGRESS_NOTE_OWNERS, c->nblocks);
 	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < c->nblocks; blkno++)
 	{
 		pause_compaction(c);
+		vecam_progress_update(blkno);
 		note_owners(c, blkno, owners);
 	}
+	vecam_progress_begin(c->index, VECAM_PROGRESS_MOVE_EXTENTS, c->nblocks);
 	for (BlockNumber blkno = c->nblocks;
 		 blkno-- > VECAM_META_BLKNO + 1 && c->pages_left > 0;)
 	{
@@ -663,6 +669,7 @@ compact_extents(Compaction *c)
 			!BlockNumberIsValid(owners[blkno].blkno))
 			continue;
 		pause_compaction(c);
+		vecam_progress_update(c->nblocks - blkno);
 		buf = take_free_page(c, blkno);
 		if (!BufferIsValid(buf))
 			break;
@@ -680,10 +687,12 @@ run_round(Compaction *c)
 {
 	c->progress = 0;
 	survey(c);
+	vecam_progress_begin(c->index, VECAM_PROGRESS_MOVE, c->nblocks);
 	for (BlockNumber blkno = c->nblocks;
 		 blkno-- > VECAM_META_BLKNO + 1 && c->pages_left > 0;)
 	{
 		pause_compaction(c);
+		vecam_progress_update(c->nblocks - blkno);
 		vacate_page(c, blkno);
 	}
 	c->stats->edges_repaired += vecam_finish_moves(&c->sealer->graph, c->memory,
@@ -702,9 +711,11 @@ vecam_count_free_pages(Relation index)
 	BlockNumber nblocks = RelationGetNumberOfBlocks(index);
 	int64		n = 0;
 
+	vecam_progress_begin(index, VECAM_PROGRESS_SURVEY, nblocks);
 	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < nblocks; blkno++)
 	{
 		CHECK_FOR_INTERRUPTS();
+		vecam_progress_update(blkno);
 		n += note_block(index, blkno).kind == VECAM_PAGE_FREE;
 	}
 	return n;

@@ -10,6 +10,7 @@
 #include "compat.h"
 #include "flat/growing.h"
 #include "page/pagelist.h"
+#include "page/progress.h"
 #include "page/record.h"
 #include "storage/bufmgr.h"
 
@@ -118,6 +119,8 @@ vecam_list_delete_rows(IndexVacuumInfo *info, const VecamIndex *ix,
 							  VECAM_SLOTS_PER_PAGE(sizeof(VecamTidEntry)));
 	BlockNumber blkno;
 
+	vecam_progress_begin(index, VECAM_PROGRESS_DELETE_ROWS,
+						 vecam_list_count_pages(index, list));
 	vecam_list_begin_bounded(walk, index, &ix->meta, list);
 	while (BlockNumberIsValid(blkno = vecam_list_next(walk)))
 	{
@@ -143,6 +146,7 @@ vecam_list_delete_rows(IndexVacuumInfo *info, const VecamIndex *ix,
 
 		UnlockReleaseBuffer(buf);
 		stats->tuples_removed += ndead;
+		vecam_progress_advance();
 	}
 	pfree(dead);
 	pfree(walk);
@@ -160,6 +164,8 @@ vecam_list_free_empty_pages(IndexVacuumInfo *info, const VecamIndex *ix,
 	VecamListWalk *walk = palloc(sizeof(VecamListWalk));
 	BlockNumber blkno;
 
+	vecam_progress_begin(index, VECAM_PROGRESS_FREE_PAGES,
+						 vecam_list_count_pages(index, list));
 	vecam_list_begin_bounded(walk, index, &ix->meta, list);
 	while (BlockNumberIsValid(blkno = vecam_list_next(walk)))
 	{
@@ -180,6 +186,7 @@ vecam_list_free_empty_pages(IndexVacuumInfo *info, const VecamIndex *ix,
 			vecam_record_free_page(index, blkno);
 			vecam_count_deleted_page(stats);
 		}
+		vecam_progress_advance();
 	}
 	pfree(walk);
 }

@@ -34,6 +34,7 @@
 #include "miscadmin.h"
 #include "page/claim.h"
 #include "page/pagelist.h"
+#include "page/progress.h"
 #include "page/stop.h"
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"
@@ -559,8 +560,12 @@ vecam_seal_rows(VecamSealer *sealer, int64 max_rows, void (*delay) (void))
 	if (!sealer->ix->meta.has_graph)
 		start_graph(sealer);
 	if (max_rows == PG_INT64_MAX)
+	{
+		vecam_progress_begin(index, VECAM_PROGRESS_SEAL,
+							 vecam_list_count_pages(index, VECAM_LIST_GROWING));
 		vecam_list_begin_bounded(walk, index, &sealer->ix->meta,
 								 VECAM_LIST_GROWING);
+	}
 	else						/* it ends soon enough */
 		vecam_list_begin(walk, index, &sealer->ix->meta, VECAM_LIST_GROWING);
 	while (sealer->sealed < target &&
@@ -576,6 +581,8 @@ vecam_seal_rows(VecamSealer *sealer, int64 max_rows, void (*delay) (void))
 		if (vecam_list_remove_page(index, walk->directory, blkno))
 			vecam_record_free_page(index, blkno);
 		vecam_release_block(index, blkno, ExclusiveLock);
+		if (sealer->sealed < target)
+			vecam_progress_advance();
 	}
 	pfree(walk);
 }
@@ -590,6 +597,8 @@ vecam_sealer_finish_rows(VecamSealer *sealer, void (*delay) (void))
 	VecamListWalk *walk = palloc(sizeof(VecamListWalk));
 	BlockNumber blkno;
 
+	vecam_progress_begin(sealer->index, VECAM_PROGRESS_FINISH_ROWS,
+						 vecam_list_count_pages(sealer->index, VECAM_LIST_GROWING));
 	vecam_list_begin_bounded(walk, sealer->index, &sealer->ix->meta,
 							 VECAM_LIST_GROWING);
 	while (BlockNumberIsValid(blkno = vecam_list_next(walk)))
@@ -597,6 +606,7 @@ vecam_sealer_finish_rows(VecamSealer *sealer, void (*delay) (void))
 		CHECK_FOR_INTERRUPTS();
 		delay();
 		seal_page(sealer, blkno, PG_INT64_MAX, true);
+		vecam_progress_advance();
 	}
 	pfree(walk);
 }
@@ -668,10 +678,12 @@ vecam_sealer_trim_chunks(VecamSealer *sealer, void (*delay) (void))
 
 	if (!BlockNumberIsValid(sealer->ix->meta.lists[VECAM_LIST_OVERFLOW].head))
 		return;
+	vecam_progress_begin(sealer->index, VECAM_PROGRESS_TRIM_CHUNKS, nblocks);
 	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < nblocks; blkno++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		delay();
+		vecam_progress_update(blkno);
 		trim_page(sealer, blkno);
 	}
 }

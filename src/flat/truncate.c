@@ -10,6 +10,7 @@
 #include "catalog/storage.h"
 #include "flat/compact.h"
 #include "miscadmin.h"
+#include "page/progress.h"
 #include "page/slots.h"
 #include "page/stop.h"
 #include "storage/bufmgr.h"
@@ -39,11 +40,14 @@ static BlockNumber
 needed_length(Relation index)
 {
 	BlockNumber nblocks = RelationGetNumberOfBlocks(index);
+	int64		done = 0;
 
+	vecam_progress_begin(index, VECAM_PROGRESS_TRUNCATE, nblocks);
 	while (nblocks > VECAM_META_BLKNO + 1 && is_free_page(index, nblocks - 1))
 	{
 		CHECK_FOR_INTERRUPTS();
 		nblocks--;
+		vecam_progress_update(++done);
 	}
 	return nblocks;
 }
@@ -159,10 +163,12 @@ vecam_index_fragmentation(Relation index, const VecamIndex *ix,
 	Contents	contents = {0};
 	int64		needed;
 
+	vecam_progress_begin(index, VECAM_PROGRESS_SURVEY, nblocks);
 	for (BlockNumber blkno = VECAM_META_BLKNO; blkno < nblocks; blkno++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		delay();
+		vecam_progress_update(blkno);
 		count_contents(index, ix, blkno, &contents);
 	}
 	needed = contents.others + pages_for(contents.nodes, ix->nodes.per_page);

@@ -17,6 +17,7 @@
 #include "graph/adopt.h"
 #include "graph/tids.h"
 #include "miscadmin.h"
+#include "page/progress.h"
 #include "utils/memutils.h"
 
 #define NOTE_ADOPTED	1		/* a row has its code */
@@ -281,9 +282,12 @@ vecam_adopt_edges(VecamAdoption *adoption, MemoryContext scratch)
 	tools.other = palloc(code_size);
 	tools.centre = palloc(sizeof(float) * ix->meta.dims);
 	tools.x = palloc(sizeof(float) * ix->meta.dims);
+	vecam_progress_begin(adoption->graph->store->index,
+						 VECAM_PROGRESS_RESTORE_EDGES, adoption->nnodes);
 	for (uint32 ordinal = 0; ordinal < adoption->nnodes; ordinal++)
 	{
 		CHECK_FOR_INTERRUPTS();
+		vecam_progress_update_rows(ordinal);
 		write_edges(adoption, ordinal, &tools);
 	}
 	MemoryContextSwitchTo(old);

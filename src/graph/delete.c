@@ -10,6 +10,7 @@
 #include "compat.h"
 #include "graph/tids.h"
 #include "page/pagelist.h"
+#include "page/progress.h"
 #include "page/slots.h"
 #include "page/stop.h"
 #include "storage/bufmgr.h"
@@ -139,14 +140,18 @@ vecam_nodes_delete_rows(IndexVacuumInfo *info, VecamIndex *ix,
 	state.callback = callback;
 	state.callback_state = callback_state;
 
+	vecam_progress_begin(info->index, VECAM_PROGRESS_DELETE_NODES, nblocks);
 	for (blkno = VECAM_META_BLKNO + 1; blkno < nblocks; blkno++)
 	{
 		vecam_vacuum_delay_point();
+		vecam_progress_update(blkno);
 		vecam_store_pin(&state.store, blkno, BUFFER_LOCK_EXCLUSIVE, &pin);
 		delete_from_node_page(&state, &pin);
 		vecam_store_unpin(&state.store, &pin);
 	}
 
+	vecam_progress_begin(info->index, VECAM_PROGRESS_DELETE_CHUNKS,
+						 vecam_list_count_pages(info->index, VECAM_LIST_OVERFLOW));
 	VECAM_STOP("vacuum-chunks");
 	vecam_index_reread(info->index, ix);
 	vecam_list_begin_bounded(walk, info->index, &ix->meta, VECAM_LIST_OVERFLOW);
@@ -156,6 +161,7 @@ vecam_nodes_delete_rows(IndexVacuumInfo *info, VecamIndex *ix,
 		vecam_store_pin(&state.store, blkno, BUFFER_LOCK_EXCLUSIVE, &pin);
 		delete_from_chunk_page(&state, &pin);
 		vecam_store_unpin(&state.store, &pin);
+		vecam_progress_advance();
 	}
 	pfree(walk);
 }

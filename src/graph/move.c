@@ -25,6 +25,7 @@
 #include "graph/tids.h"
 #include "miscadmin.h"
 #include "page/pagelist.h"
+#include "page/progress.h"
 #include "page/slots.h"
 #include "page/stop.h"
 #include "storage/bufmgr.h"
@@ -521,14 +522,16 @@ free_moved(FinishState *state, BlockNumber blkno)
 
 /* Call a function for every block, with pauses. */
 static void
-for_each_block(FinishState *state,
+for_each_block(FinishState *state, VecamProgressPhase phase,
 			   void (*work) (FinishState *state, BlockNumber blkno))
 {
 	BlockNumber nblocks = vecam_store_nblocks(state->graph->store);
 
+	vecam_progress_begin(state->graph->store->index, phase, nblocks);
 	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < nblocks; blkno++)
 	{
 		CHECK_FOR_INTERRUPTS();
+		vecam_progress_update(blkno);
 		state->pause(state->arg);
 		work(state, blkno);
 	}
@@ -544,11 +547,14 @@ collect_all(FinishState *state, Size memory)
 	BlockNumber nblocks = vecam_store_nblocks(state->graph->store);
 	Size		most = Max(memory / (2 * sizeof(Move)), MIN_MOVES);
 
+	vecam_progress_begin(state->graph->store->index,
+						 VECAM_PROGRESS_COLLECT_MOVES, nblocks);
 	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < nblocks; blkno++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (state->moves->members >= most)
 			return true;
+		vecam_progress_update(blkno);
 		state->pause(state->arg);
 		collect_moves(state, blkno);
 	}
@@ -562,13 +568,13 @@ finish_collected(FinishState *state)
 	VecamGraph *graph = state->graph;
 
 	VECAM_STOP("move-collected");
-	for_each_block(state, rewrite_page);
+	for_each_block(state, VECAM_PROGRESS_REWRITE, rewrite_page);
 	if (rewrite_list(state, VECAM_LIST_ENTRIES))
 		vecam_meta_count_entry_change(graph->store->index);
 	VECAM_STOP("move-entries");
 	rewrite_list(state, VECAM_LIST_OVERFLOW);
 	VECAM_STOP("move-chunks");
-	for_each_block(state, free_moved);
+	for_each_block(state, VECAM_PROGRESS_FREE_MOVED, free_moved);
 }
 
 /*

@@ -24,6 +24,7 @@
 
 #include "graph/repair.h"
 #include "miscadmin.h"
+#include "page/progress.h"
 #include "port/pg_bitutils.h"
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"
@@ -141,6 +142,8 @@ spread(VecamRepair *repair, VecamMark mark)
 		if (repair->delay)
 			repair->delay();
 		follow_page(repair, blkno, mark);
+		if (mark == VECAM_MARK_REACHED)
+			vecam_progress_update(repair->stats->live - repair->nunreached);
 	}
 }
 
@@ -309,12 +312,16 @@ void
 vecam_repair_reach(VecamRepair *repair)
 {
 	repair->nunreached = repair->stats->live;
+	vecam_progress_begin(repair->graph->store->index, VECAM_PROGRESS_FOLLOW_EDGES,
+						 repair->stats->live);
 	repair->pending = palloc_extended(sizeof(uint64) * count_words(repair),
 									  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	spread_from_entries(repair);
 	if (repair->nunreached > 0)
 	{
 		find_parents(repair);
+		vecam_progress_begin(repair->graph->store->index,
+							 VECAM_PROGRESS_LINK_UNREACHED, repair->stats->live);
 		link_islands(repair);
 		pfree(repair->parents);
 	}

@@ -27,6 +27,7 @@
 #include "graph/repair.h"
 #include "miscadmin.h"
 #include "page/pagelist.h"
+#include "page/progress.h"
 #include "page/slots.h"
 #include "page/stop.h"
 #include "storage/bufmgr.h"
@@ -53,18 +54,20 @@ edge_is_good(VecamRepair *repair, VecamRef ref, uint8 generation)
 
 /* Call a function for each node of each node page, under a lock. */
 static void
-for_each_node(VecamRepair *repair, int lockmode,
+for_each_node(VecamRepair *repair, VecamProgressPhase phase, int lockmode,
 			  void (*visit) (VecamRepair *repair, VecamRef ref,
 							 VecamNodeHeader *node, VecamPin *pin))
 {
 	VecamGraph *graph = repair->graph;
 	const VecamNodeLayout *nl = &graph->ix->nodes;
 
+	vecam_progress_begin(graph->store->index, phase, repair->nblocks);
 	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < repair->nblocks; blkno++)
 	{
 		VecamPin	pin;
 
 		CHECK_FOR_INTERRUPTS();
+		vecam_progress_update(blkno);
 		if (repair->delay)
 			repair->delay();
 		vecam_store_pin(graph->store, blkno, lockmode, &pin);
@@ -582,13 +585,16 @@ free_node(VecamRepair *repair, VecamRef ref)
 
 /* Call a function for every live node, or every dead one, that needs it. */
 static void
-for_each_note(VecamRepair *repair, bool (*wanted) (VecamRepair *repair, VecamRef ref),
+for_each_note(VecamRepair *repair, VecamProgressPhase phase,
+			  bool (*wanted) (VecamRepair *repair, VecamRef ref),
 			  void (*work) (VecamRepair *repair, VecamRef ref))
 {
 	const VecamNodeLayout *nl = &repair->graph->ix->nodes;
 
+	vecam_progress_begin(repair->graph->store->index, phase, repair->nblocks);
 	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < repair->nblocks; blkno++)
 	{
+		vecam_progress_update(blkno);
 		for (int slot = 0; slot < nl->per_page; slot++)
 		{
 			VecamRef	ref = VecamMakeRef(nl, blkno, slot);
@@ -673,7 +679,7 @@ refill_entries(VecamRepair *repair)
 		return;
 	repair->old_entry_level = set->level;
 	set->level = level;
-	for_each_note(repair, is_new_entry, add_entry);
+	for_each_note(repair, VECAM_PROGRESS_ADD_ENTRIES, is_new_entry, add_entry);
 }
 
 static bool
@@ -708,15 +714,18 @@ vecam_graph_repair(VecamGraph *graph, VecamLink *link, MemoryContext scratch,
 											mul_size(repair.nblocks,
 													 graph->ix->nodes.per_page)),
 								   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	for_each_node(&repair, BUFFER_LOCK_SHARE, note_state);
+	for_each_node(&repair, VECAM_PROGRESS_NOTE_NODES, BUFFER_LOCK_SHARE, note_state);
 	VECAM_STOP("repair-noted");
 	splice = repair.ndead > 0 &&
 		(all || repair.ndead * LIVE_PER_DEAD > stats->live);
 	if (splice)
 	{
+		vecam_progress_begin(graph->store->index, VECAM_PROGRESS_SPLICE,
+							 repair.nblocks);
 		for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < repair.nblocks; blkno++)
 		{
 			CHECK_FOR_INTERRUPTS();
+			vecam_progress_update(blkno);
 			if (delay)
 				delay();
 			splice_page(&repair, blkno);
@@ -728,6 +737,6 @@ vecam_graph_repair(VecamGraph *graph, VecamLink *link, MemoryContext scratch,
 	}
 	vecam_repair_reach(&repair);
 	if (splice)
-		for_each_note(&repair, is_dead, free_node);
+		for_each_note(&repair, VECAM_PROGRESS_FREE_NODES, is_dead, free_node);
 	pfree(repair.notes);
 }

@@ -68,8 +68,12 @@ typedef VecamPageOpaqueData *VecamPageOpaque;
 
 StaticAssertDecl(sizeof(VecamPageOpaqueData) == 8, "page opaque is on disk");
 
-#define VecamPageGetOpaque(page) \
-	((VecamPageOpaque) PageGetSpecialPointer(page))
+/* A function, as the macro beneath evaluates its argument twice before 16. */
+static inline VecamPageOpaque
+VecamPageGetOpaque(Page page)
+{
+	return (VecamPageOpaque) PageGetSpecialPointer(page);
+}
 
 /* Bytes for contents on one page: 8,160. */
 #define VECAM_PAGE_CAPACITY \

@@ -16,6 +16,7 @@
 #include "catalog/pg_class.h"
 #include "commands/vacuum.h"
 #include "executor/instrument.h"
+#include "pgstat.h"
 #include "storage/buf_internals.h"
 #include "storage/bufmgr.h"
 #include "storage/freespace.h"
@@ -463,4 +464,28 @@ hash_search(HTAB *table, const void *key, HASHACTION action, bool *found)
 	if (found)
 		*found = used;
 	return used || action == HASH_ENTER ? table_entry : NULL;
+}
+
+/* Nobody looks at the progress. */
+PgBackendStatus *MyBEEntry = NULL;
+
+void
+pgstat_progress_start_command(ProgressCommandType type, Oid relation)
+{
+}
+
+void
+pgstat_progress_update_param(int param, int64 value)
+{
+}
+
+void
+pgstat_progress_update_multi_param(int n, const int *params,
+								   const int64 *values)
+{
+}
+
+void
+pgstat_progress_end_command(void)
+{
 }
