@@ -126,6 +126,39 @@ DROP TABLE seen;
 DROP FUNCTION fetch_rows;
 SELECT bytes_reclaimed > 0 AS smaller FROM vecam_compact('c_v');
 
+-- so does one in the middle of many rows of one vector, whose pages are used again
+CREATE TABLE e (id int, v vector(8));
+INSERT INTO e SELECT i, '[1,1,1,1,1,1,1,1]' FROM generate_series(1, 8000) i;
+INSERT INTO e SELECT i, format('[%s,0,0,0,0,0,0,0]', i)::vector FROM generate_series(8001, 8010) i;
+CREATE INDEX e_v ON e USING vecam (v) WITH (kind = hnsw, compact_threshold = 0);
+CREATE FUNCTION read_beside_compaction(n int) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+	cur CURSOR FOR SELECT id FROM e ORDER BY v <-> '[1,1,1,1,1,1,1,1]';
+	i int;
+	ids int[];
+BEGIN
+	SET LOCAL vecam.scan_order = relaxed;
+	SET LOCAL enable_sort = off;
+	OPEN cur;
+	LOOP
+		IF n = 0 THEN
+			PERFORM vecam_compact('e_v');
+		END IF;
+		FETCH cur INTO i;
+		EXIT WHEN NOT FOUND;
+		ids := ids || i;
+		n := n - 1;
+	END LOOP;
+	RETURN (SELECT count(*) FROM e WHERE NOT id = ANY (ids)) + cardinality(ids) - (SELECT count(DISTINCT id) FROM unnest(ids) id);
+END $$;
+DELETE FROM e WHERE id / 8 % 2 = 0;
+VACUUM e;
+SELECT pages_freed > 0 AS freed FROM vecam_compact('e_v');
+DELETE FROM e WHERE id / 16 % 2 = 0;
+VACUUM e;
+SELECT read_beside_compaction(900) AS missed_or_twice;
+SELECT * FROM vecam_check('e_v', true);
+
 -- only growing rows
 CREATE TABLE f (id int, v vector(8));
 SELECT fill('f', 3000, 8, 0.75);
@@ -201,5 +234,5 @@ SELECT vecam_fragmentation('c_v');
 RESET ROLE;
 DROP ROLE vecam_compact_other;
 
-DROP TABLE c, f, l, n;
-DROP FUNCTION nearest, hits, compacted, fill(regclass, int, int, float8);
+DROP TABLE c, e, f, l, n;
+DROP FUNCTION nearest, hits, compacted, read_beside_compaction, fill(regclass, int, int, float8);

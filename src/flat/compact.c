@@ -223,11 +223,19 @@ vacate_node_page(Compaction *c, BlockNumber blkno)
 	} while (left > 0);
 }
 
-/* Let a free page, exclusively locked, be the last one of the list. */
-static void
+/*
+ * Let a free page, exclusively locked, be the last one of the list; drops the
+ * lock and returns its block.
+ *
+ * A reader may be about to go to a chunk that was on this very page at some
+ * time; if another one of the same node comes there, it would not notice that
+ * it passes over some.  So it counts (see rowscan.c).
+ */
+static BlockNumber
 append_to_list(Compaction *c, VecamList list, Buffer buf)
 {
 	int			slot_size = vecam_slot_size(c->sealer->ix, list);
+	BlockNumber blkno = BufferGetBlockNumber(buf);
 
 	if (!vecam_list_append_page(c->index, list, slot_size, buf, InvalidBuffer))
 	{
@@ -236,7 +244,11 @@ append_to_list(Compaction *c, VecamList list, Buffer buf)
 		vecam_list_append_page(c->index, list, slot_size, buf, dir_buf);
 		UnlockReleaseBuffer(dir_buf);
 	}
+	UnlockReleaseBuffer(buf);
+	if (list == VECAM_LIST_OVERFLOW)
+		vecam_meta_count_entry_change(c->index);
 	c->pages[list]++;
+	return blkno;
 }
 
 /* Can the slot go to another page?  A row that a sealer has begun cannot. */
@@ -381,14 +393,8 @@ next_victim(Compaction *c, VecamList list, BlockNumber end)
 static BlockNumber
 find_spill_room(Compaction *c, VecamList list)
 {
-	Buffer		buf;
-
-	if (BlockNumberIsValid(c->spill[list]))
-		return c->spill[list];
-	buf = vecam_alloc_page(c->index);
-	append_to_list(c, list, buf);
-	c->spill[list] = BufferGetBlockNumber(buf);
-	UnlockReleaseBuffer(buf);
+	if (!BlockNumberIsValid(c->spill[list]))
+		c->spill[list] = append_to_list(c, list, vecam_alloc_page(c->index));
 	return c->spill[list];
 }
 
@@ -436,13 +442,10 @@ find_list_room(Compaction *c, VecamList list, BlockNumber end)
 		buf = take_free_page(c, end);
 	if (!BufferIsValid(buf))
 		return InvalidBlockNumber;
-	append_to_list(c, list, buf);
-	c->fill[list] = BufferGetBlockNumber(buf);
-	UnlockReleaseBuffer(buf);
+	c->fill[list] = append_to_list(c, list, buf);
 	VECAM_STOP("compact-appended");
 	return c->fill[list];
 }
-
 
 /* Move the rows of a page of a list as far as there is room. */
 static void
