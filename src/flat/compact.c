@@ -69,6 +69,7 @@ typedef struct Compaction
 	BlockNumber fill[VECAM_NLISTS]; /* pages that take rows, or invalid */
 	BlockNumber spill[VECAM_NLISTS];	/* likewise, see make_room */
 	BlockNumber victim[VECAM_NLISTS];	/* none before it is to be emptied */
+	BlockNumber directory[VECAM_NLISTS];	/* where the last page removed stood */
 	int64		pages[VECAM_NLISTS];	/* of the list */
 	int64		rows[VECAM_NLISTS];
 	int64		pages_left;
@@ -141,7 +142,7 @@ survey(Compaction *c)
 	c->node_room = c->free_page = VECAM_META_BLKNO + 1;
 	for (int i = 0; i < VECAM_NLISTS; i++)
 	{
-		c->fill[i] = c->spill[i] = InvalidBlockNumber;
+		c->fill[i] = c->spill[i] = c->directory[i] = InvalidBlockNumber;
 		c->victim[i] = VECAM_META_BLKNO + 1;
 		c->pages[i] = c->rows[i] = 0;
 	}
@@ -339,15 +340,24 @@ move_chunks(Compaction *c, BlockNumber from, BlockNumber to, int *left)
 	return moved;
 }
 
-/* Take a page that has no rows out of its list. */
+/*
+ * Take a page that has no rows out of its list.  It takes a walk to find out
+ * where it stands there, but neighbours in the file mostly are in the list.
+ */
 static void
 remove_list_page(Compaction *c, VecamList list, BlockNumber blkno)
 {
-	BlockNumber directory = vecam_list_directory_of(c->index, list, blkno);
+	BlockNumber directory = c->directory[list];
 
 	if (!BlockNumberIsValid(directory) ||
 		!vecam_list_remove_page(c->index, directory, blkno))
-		return;
+	{
+		directory = vecam_list_directory_of(c->index, list, blkno);
+		if (!BlockNumberIsValid(directory) ||
+			!vecam_list_remove_page(c->index, directory, blkno))
+			return;
+	}
+	c->directory[list] = directory;
 	c->pages[list]--;
 	if (blkno < c->nblocks)
 		c->notes[blkno].kind = VECAM_PAGE_FREE;
@@ -481,13 +491,20 @@ vacate_directory_page(Compaction *c, BlockNumber blkno)
 		return;
 	c->progress += vecam_list_move_directory(c->index, blkno, buf);
 	UnlockReleaseBuffer(buf);
+	for (int i = 0; i < VECAM_NLISTS; i++)
+		c->directory[i] = InvalidBlockNumber;
 	VECAM_STOP("compact-directory");
 }
 
+/*
+ * Only pages that give something count: if all that is allowed went to pages that
+ * must stay, those before them would never have their turn.
+ */
 static void
 vacate_page(Compaction *c, BlockNumber blkno)
 {
 	BlockNote  *note = &c->notes[blkno];
+	int64		progress = c->progress;
 
 	switch (note->kind)
 	{
@@ -509,7 +526,8 @@ vacate_page(Compaction *c, BlockNumber blkno)
 		default:
 			return;
 	}
-	c->pages_left--;
+	if (c->progress > progress)
+		c->pages_left--;
 }
 
 /* Whose code a page of a long row is a part of. */
@@ -607,11 +625,11 @@ write_extent_move(Compaction *c, VecamPin *owner_pin, uint8 *name,
 
 /*
  * Move the extent page at block `old` to a free page, exclusively locked, if
- * the owner has it still.
+ * the owner has it still; true if so.
  *
  * WAL: owner's page, two extent pages.
  */
-static void
+static bool
 move_extent(Compaction *c, const ExtentOwner *owner, BlockNumber old,
 			Buffer new_buf)
 {
@@ -619,6 +637,7 @@ move_extent(Compaction *c, const ExtentOwner *owner, BlockNumber old,
 	VecamPin	owner_pin;
 	VecamPin	old_pin;
 	uint8	   *payload = NULL;
+	bool		moved = false;
 
 	vecam_store_pin(store, owner->blkno, BUFFER_LOCK_EXCLUSIVE, &owner_pin);
 	if (owner->slot < count_owner_slots(c, owner_pin.buf))
@@ -630,13 +649,14 @@ move_extent(Compaction *c, const ExtentOwner *owner, BlockNumber old,
 		if (memcmp(name, &old, sizeof(BlockNumber)) != 0)
 			continue;
 		vecam_store_pin(store, old, BUFFER_LOCK_EXCLUSIVE, &old_pin);
-		if (vecam_page_is(c->index, old_pin.buf, VECAM_PAGE_EXTENT))
+		moved = vecam_page_is(c->index, old_pin.buf, VECAM_PAGE_EXTENT);
+		if (moved)
 			write_extent_move(c, &owner_pin, name, &old_pin, new_buf);
 		vecam_store_unpin(store, &old_pin);
 		break;
 	}
 	vecam_store_unpin(store, &owner_pin);
-	VECAM_STOP("compact-extent");
+	return moved;
 }
 
 /* Move the extent pages of long rows from the end to free pages. */
@@ -645,7 +665,7 @@ compact_extents(Compaction *c)
 {
 	ExtentOwner *owners;
 
-	if (c->sealer->ix->meta.nextents == 0)
+	if (c->sealer->ix->meta.nextents == 0 || c->pages_left <= 0)
 		return;
 	survey(c);
 	owners = palloc_extended(mul_size(sizeof(ExtentOwner), c->nblocks),
@@ -669,9 +689,10 @@ compact_extents(Compaction *c)
 		buf = take_free_page(c, blkno);
 		if (!BufferIsValid(buf))
 			break;
-		move_extent(c, &owners[blkno], blkno, buf);
+		if (move_extent(c, &owners[blkno], blkno, buf))
+			c->pages_left--;
 		UnlockReleaseBuffer(buf);
-		c->pages_left--;
+		VECAM_STOP("compact-extent");
 	}
 	pfree(owners);
 	pfree(c->notes);
@@ -697,10 +718,10 @@ run_round(Compaction *c)
 }
 
 /*
- * The free pages of the index.  Reads all of it.
+ * The free pages of the index.  Reads all of it; delay is called for every page.
  */
 int64
-vecam_count_free_pages(Relation index)
+vecam_count_free_pages(Relation index, void (*delay) (void))
 {
 	BlockNumber nblocks = RelationGetNumberOfBlocks(index);
 	int64		n = 0;
@@ -708,6 +729,7 @@ vecam_count_free_pages(Relation index)
 	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < nblocks; blkno++)
 	{
 		CHECK_FOR_INTERRUPTS();
+		delay();
 		n += note_block(index, blkno).kind == VECAM_PAGE_FREE;
 	}
 	return n;
@@ -739,7 +761,7 @@ vecam_compact_index(Relation index, int64 max_pages, Size memory,
 					void (*delay) (void), VecamCompactStats *stats)
 {
 	Compaction	c = {0};
-	int64		free_before = vecam_count_free_pages(index);
+	int64		free_before = vecam_count_free_pages(index, delay);
 
 	memset(stats, 0, sizeof(*stats));
 	c.index = index;
@@ -755,5 +777,5 @@ vecam_compact_index(Relation index, int64 max_pages, Size memory,
 	for (int i = 0; i < MAX_ROUNDS && run_round(&c); i++)
 		;
 	vecam_sealer_end(c.sealer);
-	stats->pages_freed = Max(vecam_count_free_pages(index) - free_before, 0);
+	stats->pages_freed = Max(vecam_count_free_pages(index, delay) - free_before, 0);
 }

@@ -455,7 +455,31 @@ first_chunk(VecamGraph *graph, VecamRef ref, uint8 generation)
 	return first;
 }
 
-/* Find what names the chunk, a copy of which is given; false if nothing does. */
+/*
+ * The chunk before this one in its chain, if it is on the same page, which is in
+ * hand.  It mostly is, as chunks are added one after another; a walk from the
+ * node for each of them would take time quadratic in the length of the chain.
+ */
+static VecamRef
+chunk_before_on_page(VecamGraph *graph, VecamPin *pin, VecamRef chunk_ref)
+{
+	VecamSlotPage *slots = VecamPageGetSlots(pin->page);
+
+	for (int i = 0; i < slots->nslots; i++)
+	{
+		VecamRef	ref = VecamMakeChunkRef(pin->blkno, i);
+		VecamTidChunk *chunk = chunk_at(graph, pin, ref);
+
+		if (chunk && chunk->next == chunk_ref)
+			return ref;
+	}
+	return VECAM_INVALID_REF;
+}
+
+/*
+ * Find what names the chunk, a copy of which is given, by a walk from its node;
+ * false if nothing does.
+ */
 static bool
 find_chunk_place(VecamGraph *graph, VecamRef chunk_ref,
 				 const VecamTidChunk *chunk, ChunkPlace *place)
@@ -554,9 +578,14 @@ vecam_move_chunk(VecamGraph *graph, VecamRef chunk_ref, BlockNumber to)
 	vecam_store_pin(graph->store, from, BUFFER_LOCK_SHARE, &from_pin);
 	chunk = chunk_at(graph, &from_pin, chunk_ref);
 	if (chunk)
+	{
 		copy = *chunk;
+		place.before = chunk_before_on_page(graph, &from_pin, chunk_ref);
+	}
 	vecam_store_unpin(graph->store, &from_pin);
-	if (chunk == NULL || !find_chunk_place(graph, chunk_ref, &copy, &place))
+	if (chunk == NULL ||
+		(place.before == VECAM_INVALID_REF &&
+		 !find_chunk_place(graph, chunk_ref, &copy, &place)))
 		return false;
 
 	before_blkno = place.before == VECAM_INVALID_REF ?
