@@ -170,6 +170,17 @@ VACUUM e;
 SELECT read_beside_compaction(900) AS missed_or_twice;
 SELECT * FROM vecam_check('e_v', true);
 
+-- many rows of one vector, of which any half goes
+TRUNCATE e;
+INSERT INTO e SELECT i, '[1,1,1,1,1,1,1,1]' FROM generate_series(1, 30000) i;
+REINDEX INDEX e_v;
+DELETE FROM e WHERE hashint4(id) % 2 = 0;
+VACUUM e;
+SELECT pg_relation_size('e_v') AS before \gset
+SELECT freed, smaller FROM compacted('e_v');
+SELECT pg_relation_size('e_v') < 0.75 * :before AS is_smaller, read_beside_compaction(-1) AS missed_or_twice;
+SELECT * FROM vecam_check('e_v', true);
+
 -- only growing rows
 CREATE TABLE f (id int, v vector(8));
 SELECT fill('f', 3000, 8, 0.75);

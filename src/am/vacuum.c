@@ -114,7 +114,7 @@ maintain_graph(IndexVacuumInfo *info, VecamIndex *ix,
 	sealer = vecam_sealer_begin(index, VECAM_SEAL_EXCLUSIVE, true);
 	vecam_finish_moves(&sealer->graph, (Size) maintenance_work_mem * 1024, delay_finish,
 					   NULL);
-	vecam_sealer_trim_chunks(sealer, vecam_vacuum_delay_point);
+	vecam_sealer_trim_chunks(sealer, false, vecam_vacuum_delay_point);
 	VECAM_STOP("vacuum-trimmed");
 	if (seal)
 		vecam_seal_rows(sealer, PG_INT64_MAX, vecam_vacuum_delay_point);

@@ -744,7 +744,7 @@ clean_graph(Compaction *c)
 
 	c->stats->edges_repaired += vecam_finish_moves(&sealer->graph, c->memory,
 												   pause_compaction, c);
-	vecam_sealer_trim_chunks(sealer, c->delay);
+	vecam_sealer_trim_chunks(sealer, true, c->delay);
 	vecam_sealer_finish_rows(sealer, c->delay);
 	vecam_sealer_repair(sealer, true, true, c->delay, &repair);
 	c->stats->nodes_removed += repair.dead;
