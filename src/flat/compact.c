@@ -185,21 +185,25 @@ take_free_page(Compaction *c, BlockNumber end)
 static BlockNumber
 find_node_room(Compaction *c, BlockNumber end)
 {
-	VecamGraph *graph = &c->sealer->graph;
-	Buffer		buf;
+	for (;;)
+	{
+		Buffer		buf;
+		BlockNumber blkno;
 
-	while (c->node_room < end && !c->notes[c->node_room].has_room)
-		c->node_room++;
-	if (c->node_room < end)
-		return c->node_room;
+		while (c->node_room < end && !c->notes[c->node_room].has_room)
+			c->node_room++;
+		if (c->node_room < end)
+			return c->node_room;
 
-	buf = take_free_page(c, end);
-	if (!BufferIsValid(buf))
-		return InvalidBlockNumber;
-	c->node_room = BufferGetBlockNumber(buf);
-	UnlockReleaseBuffer(buf);
-	c->notes[c->node_room].has_room = vecam_make_node_page(graph, c->node_room);
-	return find_node_room(c, end);
+		buf = take_free_page(c, end);
+		if (!BufferIsValid(buf))
+			return InvalidBlockNumber;
+		blkno = BufferGetBlockNumber(buf);
+		UnlockReleaseBuffer(buf);
+		/* others may have taken it in between */
+		c->notes[blkno].has_room = vecam_make_node_page(&c->sealer->graph, blkno);
+		c->node_room = blkno;
+	}
 }
 
 /* Move the nodes of a page as far as there is room. */
