@@ -378,13 +378,17 @@ move_slots(Compaction *c, VecamList list, BlockNumber from, BlockNumber to,
 	return moved;
 }
 
-/* Would the rows of the list fit fewer pages, by two at least? */
+/*
+ * Would the rows of the list fit fewer pages?  Three do not count, which are
+ * being filled (one of each kind) and emptied: else a compaction would never find
+ * that the list is dense, and move its rows to new pages again and again.
+ */
 static bool
 is_sparse(Compaction *c, VecamList list)
 {
 	int			per_page = VECAM_SLOTS_PER_PAGE(vecam_slot_size(c->sealer->ix, list));
 
-	return c->pages[list] - (c->rows[list] + per_page - 1) / per_page > 1;
+	return c->pages[list] - (c->rows[list] + per_page - 1) / per_page > 3;
 }
 
 /* The next page of the list before `end`, or InvalidBlockNumber. */
