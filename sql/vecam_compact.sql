@@ -96,6 +96,17 @@ SELECT nodes_moved > 0 AS the_rest FROM vecam_compact('c_v');
 SELECT nodes_moved FROM vecam_compact('c_v', 0);
 SELECT * FROM vecam_check('c_v', true);
 
+-- rows that must stay are no reason to do nothing
+CREATE TABLE g (id int, v vector(8));
+SELECT fill('g', 3000, 8, 0.3);
+CREATE INDEX g_v ON g USING vecam (v) WITH (kind = hnsw, compact_threshold = 0);
+INSERT INTO g SELECT 5000 + id, v FROM g WHERE id <= 600;
+DELETE FROM g WHERE id < 5000 AND id % 2 = 0;
+VACUUM g;
+SELECT growing_rows, free_nodes > 1000 AS has_room FROM vecam_stats('g_v');
+SELECT nodes_moved > 0 AS some FROM vecam_compact('g_v', 1);
+SELECT * FROM vecam_check('g_v', true);
+
 -- an open cursor goes on, and keeps its rows
 DELETE FROM c WHERE id % 4 = 0;
 DELETE FROM c WHERE id % 5 = 0;
@@ -125,6 +136,51 @@ COMMIT;
 DROP TABLE seen;
 DROP FUNCTION fetch_rows;
 SELECT bytes_reclaimed > 0 AS smaller FROM vecam_compact('c_v');
+
+-- so does one in the middle of many rows of one vector, whose pages are used again
+CREATE TABLE e (id int, v vector(8));
+INSERT INTO e SELECT i, '[1,1,1,1,1,1,1,1]' FROM generate_series(1, 8000) i;
+INSERT INTO e SELECT i, format('[%s,0,0,0,0,0,0,0]', i)::vector FROM generate_series(8001, 8010) i;
+CREATE INDEX e_v ON e USING vecam (v) WITH (kind = hnsw, compact_threshold = 0);
+CREATE FUNCTION read_beside_compaction(n int) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+	cur CURSOR FOR SELECT id FROM e ORDER BY v <-> '[1,1,1,1,1,1,1,1]';
+	i int;
+	ids int[];
+BEGIN
+	SET LOCAL vecam.scan_order = relaxed;
+	SET LOCAL enable_sort = off;
+	OPEN cur;
+	LOOP
+		IF n = 0 THEN
+			PERFORM vecam_compact('e_v');
+		END IF;
+		FETCH cur INTO i;
+		EXIT WHEN NOT FOUND;
+		ids := ids || i;
+		n := n - 1;
+	END LOOP;
+	RETURN (SELECT count(*) FROM e WHERE NOT id = ANY (ids)) + cardinality(ids) - (SELECT count(DISTINCT id) FROM unnest(ids) id);
+END $$;
+DELETE FROM e WHERE id / 8 % 2 = 0;
+VACUUM e;
+SELECT pages_freed > 0 AS freed FROM vecam_compact('e_v');
+DELETE FROM e WHERE id / 16 % 2 = 0;
+VACUUM e;
+SELECT read_beside_compaction(900) AS missed_or_twice;
+SELECT * FROM vecam_check('e_v', true);
+
+-- many rows of one vector, of which any half goes
+TRUNCATE e;
+INSERT INTO e SELECT i, '[1,1,1,1,1,1,1,1]' FROM generate_series(1, 60000) i;
+REINDEX INDEX e_v;
+DELETE FROM e WHERE hashint4(id) % 2 = 0;
+VACUUM e;
+SELECT pg_relation_size('e_v') AS before \gset
+SELECT freed, smaller FROM compacted('e_v');
+SELECT pg_relation_size('e_v') < 0.8 * :before AS is_smaller, read_beside_compaction(-1) AS missed_or_twice;
+SELECT pages_freed, bytes_reclaimed FROM vecam_compact('e_v');
+SELECT * FROM vecam_check('e_v', true);
 
 -- only growing rows
 CREATE TABLE f (id int, v vector(8));
@@ -172,6 +228,13 @@ SELECT free_pages = :before AS not_so_soon FROM vecam_stats('c_v');
 ALTER INDEX c_v SET (compact_threshold = 0.3);
 VACUUM c;
 SELECT free_pages > :before AS compacted FROM vecam_stats('c_v');
+-- until that is done, though free pages are left; then few dead nodes may stay
+VACUUM c;
+VACUUM c;
+VACUUM c;
+DELETE FROM c WHERE id % 100 = 0;
+VACUUM c;
+SELECT deleted_nodes > 0 AS done, vecam_fragmentation('c_v') > 0.3 AS has_free_pages FROM vecam_stats('c_v');
 SELECT * FROM vecam_check('c_v', true);
 SELECT bytes_reclaimed > 0 AS smaller FROM vecam_compact('c_v');
 
@@ -201,5 +264,5 @@ SELECT vecam_fragmentation('c_v');
 RESET ROLE;
 DROP ROLE vecam_compact_other;
 
-DROP TABLE c, f, l, n;
-DROP FUNCTION nearest, hits, compacted, fill(regclass, int, int, float8);
+DROP TABLE c, e, f, g, l, n;
+DROP FUNCTION nearest, hits, compacted, read_beside_compaction, fill(regclass, int, int, float8);

@@ -133,7 +133,7 @@ vecam_fragmentation(PG_FUNCTION_ARGS)
 	Relation	index = vecam_admin_open(PG_GETARG_OID(0));
 	double		result = vecam_index_fragmentation(index,
 												   vecam_index_open(index),
-												   no_delay);
+												   true, no_delay);
 
 	vecam_admin_close(index);
 	PG_RETURN_FLOAT8(result);
@@ -178,7 +178,7 @@ vecam_reserve(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("rows must be between 0 and %d", PG_INT32_MAX)));
 	vecam_admin_become_owner(&user, table);
-	pages = Max(pages_for_rows(ix, rows) - vecam_count_free_pages(index), 0);
+	pages = Max(pages_for_rows(ix, rows) - vecam_count_free_pages(index, no_delay), 0);
 	for (int64 i = 0; i < pages; i++)
 	{
 		Buffer		buf;

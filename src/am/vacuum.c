@@ -117,7 +117,7 @@ maintain_graph(IndexVacuumInfo *info, VecamIndex *ix,
 	sealer = vecam_sealer_begin(index, VECAM_SEAL_EXCLUSIVE, true);
 	vecam_finish_moves(&sealer->graph, (Size) maintenance_work_mem * 1024, delay_finish,
 					   NULL);
-	vecam_sealer_trim_chunks(sealer, vecam_vacuum_delay_point);
+	vecam_sealer_trim_chunks(sealer, false, vecam_vacuum_delay_point);
 	VECAM_STOP("vacuum-trimmed");
 	if (seal)
 		vecam_seal_rows(sealer, PG_INT64_MAX, vecam_vacuum_delay_point);
@@ -132,7 +132,9 @@ maintain_graph(IndexVacuumInfo *info, VecamIndex *ix,
 
 /*
  * Compact the index if it holds less than its option asks for: a part of it at a
- * time, as VACUUM has other things to do.  The file stays as long as it is.
+ * time, as VACUUM has other things to do.  The file stays as long as it is, so
+ * free pages do not count: it would never end, and each VACUUM take out all dead
+ * nodes, whatever that costs.
  */
 static void
 compact_fragmented(Relation index, const VecamIndex *ix)
@@ -142,7 +144,8 @@ compact_fragmented(Relation index, const VecamIndex *ix)
 	VecamCompactStats stats;
 
 	if (threshold <= 0 || nblocks < MIN_COMPACT_PAGES ||
-		vecam_index_fragmentation(index, ix, vecam_vacuum_delay_point) <= threshold)
+		vecam_index_fragmentation(index, ix, false,
+								  vecam_vacuum_delay_point) <= threshold)
 		return;
 	vecam_compact_index(index, Max(nblocks / COMPACT_PARTS, MIN_COMPACT_PAGES),
 						(Size) maintenance_work_mem * 1024,

@@ -70,6 +70,7 @@ typedef struct Compaction
 	BlockNumber fill[VECAM_NLISTS]; /* pages that take rows, or invalid */
 	BlockNumber spill[VECAM_NLISTS];	/* likewise, see make_room */
 	BlockNumber victim[VECAM_NLISTS];	/* none before it is to be emptied */
+	BlockNumber directory[VECAM_NLISTS];	/* where the last page removed stood */
 	int64		pages[VECAM_NLISTS];	/* of the list */
 	int64		rows[VECAM_NLISTS];
 	int64		pages_left;
@@ -144,7 +145,7 @@ survey(Compaction *c)
 	c->node_room = c->free_page = VECAM_META_BLKNO + 1;
 	for (int i = 0; i < VECAM_NLISTS; i++)
 	{
-		c->fill[i] = c->spill[i] = InvalidBlockNumber;
+		c->fill[i] = c->spill[i] = c->directory[i] = InvalidBlockNumber;
 		c->victim[i] = VECAM_META_BLKNO + 1;
 		c->pages[i] = c->rows[i] = 0;
 	}
@@ -187,21 +188,25 @@ take_free_page(Compaction *c, BlockNumber end)
 static BlockNumber
 find_node_room(Compaction *c, BlockNumber end)
 {
-	VecamGraph *graph = &c->sealer->graph;
-	Buffer		buf;
+	for (;;)
+	{
+		Buffer		buf;
+		BlockNumber blkno;
 
-	while (c->node_room < end && !c->notes[c->node_room].has_room)
-		c->node_room++;
-	if (c->node_room < end)
-		return c->node_room;
+		while (c->node_room < end && !c->notes[c->node_room].has_room)
+			c->node_room++;
+		if (c->node_room < end)
+			return c->node_room;
 
-	buf = take_free_page(c, end);
-	if (!BufferIsValid(buf))
-		return InvalidBlockNumber;
-	c->node_room = BufferGetBlockNumber(buf);
-	UnlockReleaseBuffer(buf);
-	c->notes[c->node_room].has_room = vecam_make_node_page(graph, c->node_room);
-	return find_node_room(c, end);
+		buf = take_free_page(c, end);
+		if (!BufferIsValid(buf))
+			return InvalidBlockNumber;
+		blkno = BufferGetBlockNumber(buf);
+		UnlockReleaseBuffer(buf);
+		/* others may have taken it in between */
+		c->notes[blkno].has_room = vecam_make_node_page(&c->sealer->graph, blkno);
+		c->node_room = blkno;
+	}
 }
 
 /* Move the nodes of a page as far as there is room. */
@@ -226,11 +231,19 @@ vacate_node_page(Compaction *c, BlockNumber blkno)
 	} while (left > 0);
 }
 
-/* Let a free page, exclusively locked, be the last one of the list. */
-static void
+/*
+ * Let a free page, exclusively locked, be the last one of the list; drops the
+ * lock and returns its block.
+ *
+ * A reader may be about to go to a chunk that was on this very page at some
+ * time; if another one of the same node comes there, it would not notice that
+ * it passes over some.  So it counts (see rowscan.c).
+ */
+static BlockNumber
 append_to_list(Compaction *c, VecamList list, Buffer buf)
 {
 	int			slot_size = vecam_slot_size(c->sealer->ix, list);
+	BlockNumber blkno = BufferGetBlockNumber(buf);
 
 	if (!vecam_list_append_page(c->index, list, slot_size, buf, InvalidBuffer))
 	{
@@ -239,7 +252,11 @@ append_to_list(Compaction *c, VecamList list, Buffer buf)
 		vecam_list_append_page(c->index, list, slot_size, buf, dir_buf);
 		UnlockReleaseBuffer(dir_buf);
 	}
+	UnlockReleaseBuffer(buf);
+	if (list == VECAM_LIST_OVERFLOW)
+		vecam_meta_count_entry_change(c->index);
 	c->pages[list]++;
+	return blkno;
 }
 
 /* Can the slot go to another page?  A row that a sealer has begun cannot. */
@@ -330,15 +347,24 @@ move_chunks(Compaction *c, BlockNumber from, BlockNumber to, int *left)
 	return moved;
 }
 
-/* Take a page that has no rows out of its list. */
+/*
+ * Take a page that has no rows out of its list.  It takes a walk to find out
+ * where it stands there, but neighbours in the file mostly are in the list.
+ */
 static void
 remove_list_page(Compaction *c, VecamList list, BlockNumber blkno)
 {
-	BlockNumber directory = vecam_list_directory_of(c->index, list, blkno);
+	BlockNumber directory = c->directory[list];
 
 	if (!BlockNumberIsValid(directory) ||
 		!vecam_list_remove_page(c->index, directory, blkno))
-		return;
+	{
+		directory = vecam_list_directory_of(c->index, list, blkno);
+		if (!BlockNumberIsValid(directory) ||
+			!vecam_list_remove_page(c->index, directory, blkno))
+			return;
+	}
+	c->directory[list] = directory;
 	c->pages[list]--;
 	if (blkno < c->nblocks)
 		c->notes[blkno].kind = VECAM_PAGE_FREE;
@@ -355,13 +381,17 @@ move_slots(Compaction *c, VecamList list, BlockNumber from, BlockNumber to,
 	return moved;
 }
 
-/* Would the rows of the list fit fewer pages, by two at least? */
+/*
+ * Would the rows of the list fit fewer pages?  Three do not count, which are
+ * being filled (one of each kind) and emptied: else a compaction would never find
+ * that the list is dense, and move its rows to new pages again and again.
+ */
 static bool
 is_sparse(Compaction *c, VecamList list)
 {
 	int			per_page = VECAM_SLOTS_PER_PAGE(vecam_slot_size(c->sealer->ix, list));
 
-	return c->pages[list] - (c->rows[list] + per_page - 1) / per_page > 1;
+	return c->pages[list] - (c->rows[list] + per_page - 1) / per_page > 3;
 }
 
 /* The next page of the list before `end`, or InvalidBlockNumber. */
@@ -384,14 +414,8 @@ next_victim(Compaction *c, VecamList list, BlockNumber end)
 static BlockNumber
 find_spill_room(Compaction *c, VecamList list)
 {
-	Buffer		buf;
-
-	if (BlockNumberIsValid(c->spill[list]))
-		return c->spill[list];
-	buf = vecam_alloc_page(c->index);
-	append_to_list(c, list, buf);
-	c->spill[list] = BufferGetBlockNumber(buf);
-	UnlockReleaseBuffer(buf);
+	if (!BlockNumberIsValid(c->spill[list]))
+		c->spill[list] = append_to_list(c, list, vecam_alloc_page(c->index));
 	return c->spill[list];
 }
 
@@ -439,13 +463,10 @@ find_list_room(Compaction *c, VecamList list, BlockNumber end)
 		buf = take_free_page(c, end);
 	if (!BufferIsValid(buf))
 		return InvalidBlockNumber;
-	append_to_list(c, list, buf);
-	c->fill[list] = BufferGetBlockNumber(buf);
-	UnlockReleaseBuffer(buf);
+	c->fill[list] = append_to_list(c, list, buf);
 	VECAM_STOP("compact-appended");
 	return c->fill[list];
 }
-
 
 /* Move the rows of a page of a list as far as there is room. */
 static void
@@ -481,13 +502,20 @@ vacate_directory_page(Compaction *c, BlockNumber blkno)
 		return;
 	c->progress += vecam_list_move_directory(c->index, blkno, buf);
 	UnlockReleaseBuffer(buf);
+	for (int i = 0; i < VECAM_NLISTS; i++)
+		c->directory[i] = InvalidBlockNumber;
 	VECAM_STOP("compact-directory");
 }
 
+/*
+ * Only pages that give something count: if all that is allowed went to pages that
+ * must stay, those before them would never have their turn.
+ */
 static void
 vacate_page(Compaction *c, BlockNumber blkno)
 {
 	BlockNote  *note = &c->notes[blkno];
+	int64		progress = c->progress;
 
 	switch (note->kind)
 	{
@@ -509,7 +537,8 @@ vacate_page(Compaction *c, BlockNumber blkno)
 		default:
 			return;
 	}
-	c->pages_left--;
+	if (c->progress > progress)
+		c->pages_left--;
 }
 
 /* Whose code a page of a long row is a part of. */
@@ -607,11 +636,11 @@ write_extent_move(Compaction *c, VecamPin *owner_pin, uint8 *name,
 
 /*
  * Move the extent page at block `old` to a free page, exclusively locked, if
- * the owner has it still.
+ * the owner has it still; true if so.
  *
  * WAL: owner's page, two extent pages.
  */
-static void
+static bool
 move_extent(Compaction *c, const ExtentOwner *owner, BlockNumber old,
 			Buffer new_buf)
 {
@@ -619,6 +648,7 @@ move_extent(Compaction *c, const ExtentOwner *owner, BlockNumber old,
 	VecamPin	owner_pin;
 	VecamPin	old_pin;
 	uint8	   *payload = NULL;
+	bool		moved = false;
 
 	vecam_store_pin(store, owner->blkno, BUFFER_LOCK_EXCLUSIVE, &owner_pin);
 	if (owner->slot < count_owner_slots(c, owner_pin.buf))
@@ -630,13 +660,14 @@ move_extent(Compaction *c, const ExtentOwner *owner, BlockNumber old,
 		if (memcmp(name, &old, sizeof(BlockNumber)) != 0)
 			continue;
 		vecam_store_pin(store, old, BUFFER_LOCK_EXCLUSIVE, &old_pin);
-		if (vecam_page_is(c->index, old_pin.buf, VECAM_PAGE_EXTENT))
+		moved = vecam_page_is(c->index, old_pin.buf, VECAM_PAGE_EXTENT);
+		if (moved)
 			write_extent_move(c, &owner_pin, name, &old_pin, new_buf);
 		vecam_store_unpin(store, &old_pin);
 		break;
 	}
 	vecam_store_unpin(store, &owner_pin);
-	VECAM_STOP("compact-extent");
+	return moved;
 }
 
 /* Move the extent pages of long rows from the end to free pages. */
@@ -645,7 +676,7 @@ compact_extents(Compaction *c)
 {
 	ExtentOwner *owners;
 
-	if (c->sealer->ix->meta.nextents == 0)
+	if (c->sealer->ix->meta.nextents == 0 || c->pages_left <= 0)
 		return;
 	survey(c);
 	owners = palloc_extended(mul_size(sizeof(ExtentOwner), c->nblocks),
@@ -673,9 +704,10 @@ compact_extents(Compaction *c)
 		buf = take_free_page(c, blkno);
 		if (!BufferIsValid(buf))
 			break;
-		move_extent(c, &owners[blkno], blkno, buf);
+		if (move_extent(c, &owners[blkno], blkno, buf))
+			c->pages_left--;
 		UnlockReleaseBuffer(buf);
-		c->pages_left--;
+		VECAM_STOP("compact-extent");
 	}
 	pfree(owners);
 	pfree(c->notes);
@@ -703,10 +735,10 @@ run_round(Compaction *c)
 }
 
 /*
- * The free pages of the index.  Reads all of it.
+ * The free pages of the index.  Reads all of it; delay is called for every page.
  */
 int64
-vecam_count_free_pages(Relation index)
+vecam_count_free_pages(Relation index, void (*delay) (void))
 {
 	BlockNumber nblocks = RelationGetNumberOfBlocks(index);
 	int64		n = 0;
@@ -715,6 +747,7 @@ vecam_count_free_pages(Relation index)
 	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < nblocks; blkno++)
 	{
 		CHECK_FOR_INTERRUPTS();
+		delay();
 		vecam_progress_update(blkno);
 		n += note_block(index, blkno).kind == VECAM_PAGE_FREE;
 	}
@@ -730,7 +763,7 @@ clean_graph(Compaction *c)
 
 	c->stats->edges_repaired += vecam_finish_moves(&sealer->graph, c->memory,
 												   pause_compaction, c);
-	vecam_sealer_trim_chunks(sealer, c->delay);
+	vecam_sealer_trim_chunks(sealer, true, c->delay);
 	vecam_sealer_finish_rows(sealer, c->delay);
 	vecam_sealer_repair(sealer, true, true, c->delay, &repair);
 	c->stats->nodes_removed += repair.dead;
@@ -747,7 +780,7 @@ vecam_compact_index(Relation index, int64 max_pages, Size memory,
 					void (*delay) (void), VecamCompactStats *stats)
 {
 	Compaction	c = {0};
-	int64		free_before = vecam_count_free_pages(index);
+	int64		free_before = vecam_count_free_pages(index, delay);
 
 	memset(stats, 0, sizeof(*stats));
 	c.index = index;
@@ -763,5 +796,5 @@ vecam_compact_index(Relation index, int64 max_pages, Size memory,
 	for (int i = 0; i < MAX_ROUNDS && run_round(&c); i++)
 		;
 	vecam_sealer_end(c.sealer);
-	stats->pages_freed = Max(vecam_count_free_pages(index) - free_before, 0);
+	stats->pages_freed = Max(vecam_count_free_pages(index, delay) - free_before, 0);
 }

@@ -23,9 +23,10 @@ typedef struct VecamCompactStats
 extern void vecam_compact_index(Relation index, int64 max_pages, Size memory,
 								void (*delay) (void),
 								VecamCompactStats *stats);
-extern int64 vecam_count_free_pages(Relation index);
+extern int64 vecam_count_free_pages(Relation index, void (*delay) (void));
 extern void vecam_truncate_index(Relation index);
 extern double vecam_index_fragmentation(Relation index, const VecamIndex *ix,
+										bool with_free_pages,
 										void (*delay) (void));
 
 #endif							/* VECAM_COMPACT_H */

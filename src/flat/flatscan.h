@@ -38,9 +38,9 @@ typedef struct VecamFlatScan
 	VecamCandidate last;		/* once started: the last one returned */
 } VecamFlatScan;
 
-/* A resumable scan of a list of rows without a code, in no order. */
 struct tidset_hash;
 
+/* A resumable scan of a list of rows without a code, in no order. */
 typedef struct VecamTidScan
 {
 	Relation	index;

@@ -99,11 +99,12 @@ vecam_rows_begin(VecamRowScan *scan, Relation index, Relation heap,
 	scan->max_upper = -get_float8_infinity();
 	scan->next_growing.valid = false;
 	scan->next_graph.valid = false;
+	scan->changes = ix->meta.entry_changes;
 	scan->hit.ntids = 0;
 	scan->next_tid = 0;
-	scan->next_chunk = VECAM_INVALID_REF;
-	scan->chunk.ntids = 0;
 	scan->next_chunk_tid = 0;
+	scan->chunks.chunk.ntids = 0;
+	scan->chunks.left = 0;
 	vecam_flat_begin(&scan->growing, index, ix, query, memory, counters);
 	if (scan->has_graph)
 		begin_graph(scan);
@@ -170,47 +171,83 @@ fetch_growing(VecamRowScan *scan)
 		remember_growing_rows(scan);
 }
 
+/* Begin to read the chunks of a node, of which this is the first. */
+static void
+begin_chunks(VecamRowScan *scan, VecamChunkWalk *walk, VecamRef node,
+			 uint8 generation, VecamRef first)
+{
+	walk->node = node;
+	walk->generation = generation;
+	walk->next = first;
+	walk->left = first == VECAM_INVALID_REF ? 0 :
+		vecam_max_chunks(&scan->graph);
+	walk->changes = scan->changes;
+	walk->chunk.ntids = 0;
+}
+
 /*
- * The chunk that comes next is no longer where it was: VACUUM has freed it, or
- * compaction has moved it or its node.  Begin the chain again, from the node as
- * it is now; rows that were returned are known.
+ * Begin the chain again, from the node as it is now, since its chunks have been
+ * moved, or VACUUM has freed them.  Rows that come a second time are known.
  */
 static void
-restart_chunks(VecamRowScan *scan)
+restart_chunks(VecamRowScan *scan, VecamChunkWalk *walk)
 {
 	const VecamNodeLayout *nl = &scan->ix->nodes;
-	VecamHit   *hit = &scan->hit;
 	VecamNodeHeader *node;
 	VecamPin	pin;
 
-	vecam_node_follow(&scan->graph, &hit->ref, &hit->generation);
-	scan->next_chunk = VECAM_INVALID_REF;
-	vecam_store_pin(&scan->store, VecamRefBlock(nl, hit->ref),
+	vecam_node_follow(&scan->graph, &walk->node, &walk->generation);
+	walk->next = VECAM_INVALID_REF;
+	vecam_store_pin(&scan->store, VecamRefBlock(nl, walk->node),
 					BUFFER_LOCK_SHARE, &pin);
-	node = vecam_node_of_pin(&scan->graph, &pin, VecamRefSlot(nl, hit->ref));
+	node = vecam_node_of_pin(&scan->graph, &pin, VecamRefSlot(nl, walk->node));
 	if (node && node->state == VECAM_NODE_LIVE &&
-		node->generation == hit->generation)
-		scan->next_chunk = node->overflow;
+		node->generation == walk->generation)
+		walk->next = node->overflow;
 	vecam_store_unpin(&scan->store, &pin);
 }
 
-/* Copy the next chunk of the hit's node; false at the end of the chain. */
+/*
+ * May a chunk of the chain have come to the place where another one was
+ * expected, so that what lies between them was passed over?  Compaction counts
+ * in the meta page when it uses a page of chunks again.
+ */
 static bool
-next_chunk(VecamRowScan *scan)
+may_have_skipped(VecamRowScan *scan, VecamChunkWalk *walk)
 {
-	scan->next_chunk_tid = 0;
-	scan->chunk.ntids = 0;
-	while (scan->next_chunk != VECAM_INVALID_REF && scan->chunks_left-- > 0)
+	VecamMetaPageData meta;
+	bool		changed;
+
+	vecam_meta_read(scan->index, &meta);
+	changed = meta.entry_changes != walk->changes;
+	walk->changes = meta.entry_changes;
+	return changed;
+}
+
+/*
+ * Copy the next chunk; false at the end of the chain.  No page is in hand: to
+ * tell whose a chunk is may take locks of nodes in any order.
+ */
+static bool
+next_chunk(VecamRowScan *scan, VecamChunkWalk *walk)
+{
+	walk->chunk.ntids = 0;
+	while (walk->left-- > 0)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (vecam_read_chunk(&scan->graph, scan->next_chunk, scan->hit.ref,
-							 scan->hit.generation, &scan->chunk))
+		if (walk->next == VECAM_INVALID_REF)
+		{
+			if (!may_have_skipped(scan, walk))
+				return false;
+		}
+		else if (vecam_read_chunk(&scan->graph, walk->next, walk->node,
+								  walk->generation, &walk->chunk))
 		{
 			scan->counters->pages_read++;
-			scan->next_chunk = scan->chunk.next;
+			walk->next = walk->chunk.next;
 			return true;
 		}
-		restart_chunks(scan);
+		restart_chunks(scan, walk);
 	}
 	return false;
 }
@@ -224,12 +261,13 @@ next_tid_of_hit(VecamRowScan *scan, ItemPointer tid)
 		*tid = scan->hit.tids[scan->next_tid++];
 		return true;
 	}
-	while (scan->next_chunk_tid == scan->chunk.ntids)
+	while (scan->next_chunk_tid == scan->chunks.chunk.ntids)
 	{
-		if (!next_chunk(scan))
+		scan->next_chunk_tid = 0;
+		if (!next_chunk(scan, &scan->chunks))
 			return false;
 	}
-	*tid = scan->chunk.tids[scan->next_chunk_tid++];
+	*tid = scan->chunks.chunk.tids[scan->next_chunk_tid++];
 	return true;
 }
 
@@ -241,36 +279,82 @@ next_hit(VecamRowScan *scan)
 		return false;
 	vecam_search_prefetch_rows(&scan->search, scan->heap);
 	scan->next_tid = 0;
-	scan->chunk.ntids = 0;
 	scan->next_chunk_tid = 0;
-	scan->next_chunk = scan->hit.overflow;
-	if (scan->next_chunk != VECAM_INVALID_REF)
-		scan->chunks_left = vecam_max_chunks(&scan->graph);
+	begin_chunks(scan, &scan->chunks, scan->hit.ref, scan->hit.generation,
+				 scan->hit.overflow);
 	return true;
 }
 
-/* Offer all TIDs of a node whose page is in hand. */
-static void
-offer_node(VecamFlatScan *sweep, VecamRowScan *scan, VecamNodeHeader *node,
-		   VecamRef ref)
+/* A node whose chunks a sweep is to read, with the bound of its rows. */
+typedef struct ChainedNode
 {
-	VecamTidChunk chunk;
-	VecamRef	next = node->overflow;
-	int64		left = vecam_max_chunks(&scan->graph);
-	double		bound = 0;
+	VecamRef	ref;
+	uint8		generation;
+	VecamRef	overflow;
+	double		bound;
+} ChainedNode;
 
-	if (sweep->query)
-		bound = vecam_codec_bound(sweep->query, &node->sq8,
-								  vecam_node_code(&scan->graph, node,
-												  sweep->code));
-	for (int i = 0; i < node->ntids; i++)
-		vecam_flat_offer(sweep, bound, &node->tids[i]);
-	while (next != VECAM_INVALID_REF && left-- > 0 &&
-		   vecam_read_chunk(&scan->graph, next, ref, node->generation, &chunk))
+/* The bound of the rows of a node whose page is in hand. */
+static double
+bound_of_node(VecamFlatScan *sweep, VecamNodeHeader *node)
+{
+	VecamRowScan *scan = sweep->source;
+
+	if (sweep->query == NULL)
+		return 0;
+	return vecam_codec_bound(sweep->query, &node->sq8,
+							 vecam_node_code(&scan->graph, node, sweep->code));
+}
+
+/*
+ * Offer the rows in the nodes of a page that the search has not visited.
+ * Returns how many nodes have chunks as well, and notes them.
+ */
+static int
+sweep_page(VecamFlatScan *sweep, BlockNumber blkno, ChainedNode *chained)
+{
+	VecamRowScan *scan = sweep->source;
+	const VecamNodeLayout *nl = &scan->ix->nodes;
+	VecamPin	pin;
+	int			n = 0;
+
+	vecam_store_pin(&scan->store, blkno, BUFFER_LOCK_SHARE, &pin);
+	for (int slot = 0; slot < nl->per_page; slot++)
 	{
-		for (int i = 0; i < chunk.ntids; i++)
-			vecam_flat_offer(sweep, bound, &chunk.tids[i]);
-		next = chunk.next;
+		VecamRef	ref = VecamMakeRef(nl, blkno, slot);
+		VecamNodeHeader *node = vecam_node_of_pin(&scan->graph, &pin, slot);
+		double		bound;
+
+		if (node == NULL)
+			break;				/* no node page */
+		if (node->state != VECAM_NODE_LIVE ||
+			(sweep->query && vecam_search_visited(&scan->search, ref,
+												  node->generation)))
+			continue;
+		bound = bound_of_node(sweep, node);
+		for (int i = 0; i < node->ntids; i++)
+			vecam_flat_offer(sweep, bound, &node->tids[i]);
+		if (node->overflow != VECAM_INVALID_REF)
+			chained[n++] = (ChainedNode) {ref, node->generation,
+				node->overflow, bound};
+	}
+	vecam_store_unpin(&scan->store, &pin);
+	scan->counters->pages_read++;
+	return n;
+}
+
+/* Offer the rows in the chunks of a node. */
+static void
+offer_chunks(VecamFlatScan *sweep, const ChainedNode *node)
+{
+	VecamRowScan *scan = sweep->source;
+	VecamChunkWalk walk;
+
+	begin_chunks(scan, &walk, node->ref, node->generation, node->overflow);
+	while (next_chunk(scan, &walk))
+	{
+		for (int i = 0; i < walk.chunk.ntids; i++)
+			vecam_flat_offer(sweep, node->bound, &walk.chunk.tids[i]);
 	}
 }
 
@@ -283,30 +367,20 @@ static void
 sweep_pass(VecamFlatScan *sweep)
 {
 	VecamRowScan *scan = sweep->source;
-	const VecamNodeLayout *nl = &scan->ix->nodes;
 	BlockNumber nblocks = RelationGetNumberOfBlocks(scan->index);
+	ChainedNode *chained = palloc(sizeof(ChainedNode) *
+								  scan->ix->nodes.per_page);
 
 	for (BlockNumber blkno = nblocks; blkno-- > VECAM_META_BLKNO + 1;)
 	{
-		VecamPin	pin;
+		int			nchained;
 
 		CHECK_FOR_INTERRUPTS();
-		vecam_store_pin(&scan->store, blkno, BUFFER_LOCK_SHARE, &pin);
-		for (int slot = 0; slot < nl->per_page; slot++)
-		{
-			VecamRef	ref = VecamMakeRef(nl, blkno, slot);
-			VecamNodeHeader *node = vecam_node_of_pin(&scan->graph, &pin, slot);
-
-			if (node == NULL)
-				break;			/* no node page */
-			if (node->state == VECAM_NODE_LIVE &&
-				!(sweep->query && vecam_search_visited(&scan->search, ref,
-													   node->generation)))
-				offer_node(sweep, scan, node, ref);
-		}
-		vecam_store_unpin(&scan->store, &pin);
-		scan->counters->pages_read++;
+		nchained = sweep_page(sweep, blkno, chained);
+		for (int i = 0; i < nchained; i++)
+			offer_chunks(sweep, &chained[i]);
 	}
+	pfree(chained);
 }
 
 /*

@@ -23,6 +23,17 @@ typedef struct VecamRowCandidate
 	ItemPointerData tid;
 } VecamRowCandidate;
 
+/* A walk over the TID chunks of a node. */
+typedef struct VecamChunkWalk
+{
+	VecamRef	node;
+	uint8		generation;
+	VecamRef	next;			/* invalid at the end of the chain */
+	int64		left;			/* against cycles */
+	uint32		changes;		/* entry_changes before the chain was begun */
+	VecamTidChunk chunk;		/* the one read last */
+} VecamChunkWalk;
+
 typedef struct VecamRowScan
 {
 	Relation	index;
@@ -31,6 +42,7 @@ typedef struct VecamRowScan
 	Size		memory;
 	bool		strict;			/* drop rows that are found too late */
 	VecamSearchCounters *counters;
+	uint32		changes;		/* entry_changes when the scan began */
 
 	VecamFlatScan growing;
 	VecamRowCandidate next_growing;
@@ -46,9 +58,7 @@ typedef struct VecamRowScan
 	VecamRowCandidate next_graph;
 	VecamHit	hit;			/* whose TIDs are being returned */
 	int			next_tid;
-	VecamTidChunk chunk;
-	VecamRef	next_chunk;
-	int64		chunks_left;	/* against cycles */
+	VecamChunkWalk chunks;
 	int			next_chunk_tid;
 	VecamFlatScan sweep;
 	struct tidset_hash *seen;	/* rows of the growing list, and those

@@ -626,9 +626,12 @@ vecam_sealer_yield(VecamSealer *sealer, long microseconds)
 	follow_entries(sealer);
 }
 
-/* Free the empty chunks of a page's nodes; nodes without a TID are dead. */
+/*
+ * Free the empty chunks of a page's nodes, with `merge` also merge others; nodes
+ * without a TID are dead.
+ */
 static void
-trim_page(VecamSealer *sealer, BlockNumber blkno)
+trim_page(VecamSealer *sealer, BlockNumber blkno, bool merge)
 {
 	VecamGraph *graph = &sealer->graph;
 	const VecamNodeLayout *nl = &sealer->ix->nodes;
@@ -653,7 +656,7 @@ trim_page(VecamSealer *sealer, BlockNumber blkno)
 		if (node == NULL)
 			return;				/* no node page */
 		if (overflow == VECAM_INVALID_REF ||
-			!vecam_trim_chunks(graph, ref, generation, overflow))
+			!vecam_trim_chunks(graph, ref, generation, overflow, merge))
 			continue;
 
 		vecam_store_pin(&sealer->store, blkno, BUFFER_LOCK_EXCLUSIVE, &pin);
@@ -669,10 +672,12 @@ trim_page(VecamSealer *sealer, BlockNumber blkno)
 }
 
 /*
- * Free the TID chunks that bulkdelete has emptied.
+ * Free the TID chunks that bulkdelete has emptied; with `merge` also merge those
+ * that are hardly filled.
  */
 void
-vecam_sealer_trim_chunks(VecamSealer *sealer, void (*delay) (void))
+vecam_sealer_trim_chunks(VecamSealer *sealer, bool merge,
+						 void (*delay) (void))
 {
 	BlockNumber nblocks = RelationGetNumberOfBlocks(sealer->index);
 
@@ -684,7 +689,7 @@ vecam_sealer_trim_chunks(VecamSealer *sealer, void (*delay) (void))
 		CHECK_FOR_INTERRUPTS();
 		delay();
 		vecam_progress_update(blkno);
-		trim_page(sealer, blkno);
+		trim_page(sealer, blkno, merge);
 	}
 }
 

@@ -41,7 +41,7 @@ extern VecamSealer *vecam_sealer_begin(Relation index, VecamSealMode mode,
 extern void vecam_sealer_end(VecamSealer *sealer);
 extern void vecam_seal_rows(VecamSealer *sealer, int64 max_rows,
 							void (*delay) (void));
-extern void vecam_sealer_trim_chunks(VecamSealer *sealer,
+extern void vecam_sealer_trim_chunks(VecamSealer *sealer, bool merge,
 									 void (*delay) (void));
 extern void vecam_sealer_finish_rows(VecamSealer *sealer,
 									 void (*delay) (void));

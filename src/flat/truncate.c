@@ -17,10 +17,15 @@
 #include "storage/lmgr.h"
 #include "utils/inval.h"
 #include "utils/rel.h"
+#include "utils/timestamp.h"
 
 /* The lock is asked for so often, as VACUUM does. */
 #define LOCK_TRIES 100
 #define LOCK_WAIT_US 50000
+
+/* Others do not wait longer for it than this, looked at every so many pages. */
+#define HOLD_MS 20
+#define HOLD_CHECK_PAGES 32
 
 static bool
 is_free_page(Relation index, BlockNumber blkno)
@@ -35,19 +40,35 @@ is_free_page(Relation index, BlockNumber blkno)
 	return is_free;
 }
 
-/* The length that the index needs: the pages behind it are free. */
+/* Has the lock been held for long enough, and does somebody wait for it? */
+static bool
+is_wanted(Relation index, TimestampTz locked_at)
+{
+	return TimestampDifferenceExceeds(locked_at, GetCurrentTimestamp(), HOLD_MS) &&
+		LockHasWaitersRelation(index, AccessExclusiveLock);
+}
+
+/*
+ * The length that the index needs: the pages behind it are free.  With
+ * `locked_at` not zero we have the index for ourselves since then: *stopped says
+ * that others wait for it, so that not all free pages were looked at.
+ */
 static BlockNumber
-needed_length(Relation index)
+needed_length(Relation index, TimestampTz locked_at, bool *stopped)
 {
 	BlockNumber nblocks = RelationGetNumberOfBlocks(index);
 	int64		done = 0;
 
+	*stopped = false;
 	vecam_progress_begin(index, VECAM_PROGRESS_TRUNCATE, nblocks);
-	while (nblocks > VECAM_META_BLKNO + 1 && is_free_page(index, nblocks - 1))
+	while (nblocks > VECAM_META_BLKNO + 1 && !*stopped &&
+		   is_free_page(index, nblocks - 1))
 	{
 		CHECK_FOR_INTERRUPTS();
 		nblocks--;
 		vecam_progress_update(++done);
+		*stopped = locked_at != 0 && nblocks % HOLD_CHECK_PAGES == 0 &&
+			is_wanted(index, locked_at);
 	}
 	return nblocks;
 }
@@ -67,27 +88,16 @@ lock_for_truncation(Relation index)
 }
 
 /*
- * Give the free pages at the end of the index back to the file system, if the
- * lock for it is to be had.  Nothing leads to them any more,
- * and nobody has a reference in hand who has no lock.
- *
- * An open cursor of this very session keeps nobody out; it may be using the
- * index, in which case nothing is done.
+ * Cut off the free pages at the end, having the index for ourselves.  True if it
+ * was stopped short because others wait.
  */
-void
-vecam_truncate_index(Relation index)
+static bool
+truncate_locked(Relation index)
 {
-	BlockNumber before = RelationGetNumberOfBlocks(index);
-	BlockNumber after;
+	bool		stopped;
+	BlockNumber after = needed_length(index, GetCurrentTimestamp(), &stopped);
 
-	if (index->rd_refcnt > 1 || needed_length(index) == before)
-		return;
-	VECAM_STOP("compact-truncate");
-	if (!lock_for_truncation(index))
-		return;
-	before = RelationGetNumberOfBlocks(index);
-	after = needed_length(index);
-	if (after < before)
+	if (after < RelationGetNumberOfBlocks(index))
 	{
 		/*
 		 * What sessions keep of the index must not lead beyond its end.
@@ -98,7 +108,33 @@ vecam_truncate_index(Relation index)
 		CacheInvalidateRelcache(index);
 		RelationTruncate(index, after);
 	}
-	UnlockRelation(index, AccessExclusiveLock);
+	return stopped;
+}
+
+/*
+ * Give the free pages at the end of the index back to the file system, if the
+ * lock for it is to be had.  Nothing leads to them any more, and nobody has a
+ * reference in hand who has no lock.
+ *
+ * An open cursor of this very session keeps nobody out; it may be using the
+ * index, in which case nothing is done.
+ */
+void
+vecam_truncate_index(Relation index)
+{
+	bool		more;
+
+	if (index->rd_refcnt > 1 ||
+		needed_length(index, 0, &more) == RelationGetNumberOfBlocks(index))
+		return;
+	VECAM_STOP("compact-truncate");
+	do
+	{
+		if (!lock_for_truncation(index))
+			return;
+		more = truncate_locked(index);
+		UnlockRelation(index, AccessExclusiveLock);
+	} while (more);
 	VECAM_STOP("compact-truncated");
 }
 
@@ -108,6 +144,7 @@ typedef struct Contents
 	int64		nodes;
 	int64		slots[VECAM_NLISTS];
 	int64		others;			/* pages that are not shared */
+	int64		free_pages;
 } Contents;
 
 /* Count what a page holds.  Takes and drops a share lock. */
@@ -140,7 +177,9 @@ count_contents(Relation index, const VecamIndex *ix, BlockNumber blkno,
 			 kind == VECAM_PAGE_ENTRY)
 		contents->slots[VecamPageGetSlots(page)->list] +=
 			VecamPageGetSlots(page)->nlive;
-	else if (kind != VECAM_PAGE_FREE)
+	else if (kind == VECAM_PAGE_FREE)
+		contents->free_pages++;
+	else
 		contents->others++;
 	UnlockReleaseBuffer(buf);
 }
@@ -152,16 +191,17 @@ pages_for(int64 things, int per_page)
 }
 
 /*
- * The share of the index's bytes that hold nothing live.  What is live is
- * counted in the pages that it needs.
+ * The share of the index's bytes that hold nothing live, with or without its
+ * free pages.  What is live is counted in the pages that it needs.
  */
 double
 vecam_index_fragmentation(Relation index, const VecamIndex *ix,
-						  void (*delay) (void))
+						  bool with_free_pages, void (*delay) (void))
 {
 	BlockNumber nblocks = RelationGetNumberOfBlocks(index);
 	Contents	contents = {0};
 	int64		needed;
+	int64		used = nblocks;
 
 	vecam_progress_begin(index, VECAM_PROGRESS_SURVEY, nblocks);
 	for (BlockNumber blkno = VECAM_META_BLKNO; blkno < nblocks; blkno++)
@@ -175,5 +215,7 @@ vecam_index_fragmentation(Relation index, const VecamIndex *ix,
 	for (VecamList list = 0; list < VECAM_NLISTS; list++)
 		needed += pages_for(contents.slots[list],
 							VECAM_SLOTS_PER_PAGE(vecam_slot_size(ix, list)));
-	return Max(0.0, 1.0 - (double) needed / Max(nblocks, 1));
+	if (!with_free_pages)
+		used -= contents.free_pages;
+	return Max(0.0, 1.0 - (double) needed / Max(used, 1));
 }

@@ -239,6 +239,8 @@ cached_entries(Relation index, const VecamIndex *ix, int *npages)
 	if (cache->entries && cache->entry_changes == ix->meta.entry_changes)
 		return cache->entries;
 
+	/* a truncation counts, too: its invalidation is lost with its transaction */
+	cache->nblocks = 0;
 	cache->entries = NULL;
 	MemoryContextReset(cache->entry_context);
 	old = MemoryContextSwitchTo(cache->entry_context);

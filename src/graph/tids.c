@@ -361,10 +361,23 @@ vecam_filter_tids(ItemPointerData *tids, int ntids,
 	return kept;
 }
 
-/* Unlink an empty chunk: its successor takes its place in the chain. */
+/* Let a chunk of a page image take the TIDs and the place of its successor. */
+static void
+take_over(VecamTidChunk *chunk, const VecamTidChunk *successor)
+{
+	memcpy(chunk->tids + chunk->ntids, successor->tids,
+		   sizeof(ItemPointerData) * successor->ntids);
+	chunk->ntids += successor->ntids;
+	chunk->next = successor->next;
+}
+
+/*
+ * Remove a chunk, a copy of which is given.  The one before it takes its TIDs; if
+ * it has some, there is one and they fit.
+ */
 static void
 remove_chunk(VecamGraph *graph, VecamRef node_ref, VecamRef before,
-			 VecamRef chunk_ref, VecamRef next)
+			 VecamRef chunk_ref, const VecamTidChunk *chunk)
 {
 	const VecamNodeLayout *nl = &graph->ix->nodes;
 	bool		from_node = before == VECAM_INVALID_REF;
@@ -387,10 +400,10 @@ remove_chunk(VecamGraph *graph, VecamRef node_ref, VecamRef before,
 	chunk_page = same_page ? page :
 		vecam_change_page(&change, &chunk_pin, false);
 	if (from_node)
-		vecam_node_at(nl, page, VecamRefSlot(nl, node_ref))->overflow = next;
+		vecam_node_at(nl, page, VecamRefSlot(nl, node_ref))->overflow = chunk->next;
 	else
-		((VecamTidChunk *) vecam_slot(VecamPageGetSlots(page),
-									  VecamChunkSlot(before)))->next = next;
+		take_over((VecamTidChunk *) vecam_slot(VecamPageGetSlots(page),
+											   VecamChunkSlot(before)), chunk);
 	vecam_slots_remove(chunk_page, VecamChunkSlot(chunk_ref));
 	vecam_change_finish(&change);
 
@@ -400,15 +413,18 @@ remove_chunk(VecamGraph *graph, VecamRef node_ref, VecamRef before,
 }
 
 /*
- * Remove the empty chunks of a node's chain; the caller holds the seal lock.
- * True if no chunk is left.
+ * Remove the empty chunks of a node's chain; with `merge` also those whose TIDs
+ * fit the chunk before.  A reader who comes for one that is gone begins the chain
+ * again.  The caller holds the seal lock alone, and there is no bulkdelete.  True
+ * if no chunk is left.
  *
  * WAL, for each: page of the chunk before it or of the node, tid page.
  */
 bool
 vecam_trim_chunks(VecamGraph *graph, VecamRef node_ref, uint8 generation,
-				  VecamRef first)
+				  VecamRef first, bool merge)
 {
+	int			room = 0;		/* in the chunk before */
 	VecamRef	before = VECAM_INVALID_REF;
 	VecamRef	ref = first;
 	VecamTidChunk chunk;
@@ -418,10 +434,16 @@ vecam_trim_chunks(VecamGraph *graph, VecamRef node_ref, uint8 generation,
 		   vecam_read_chunk(graph, ref, node_ref, generation, &chunk))
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (chunk.ntids == 0)
-			remove_chunk(graph, node_ref, before, ref, chunk.next);
+		if (chunk.ntids == 0 || (merge && chunk.ntids <= room))
+		{
+			remove_chunk(graph, node_ref, before, ref, &chunk);
+			room -= chunk.ntids;
+		}
 		else
+		{
 			before = ref;
+			room = VECAM_CHUNK_TIDS - chunk.ntids;
+		}
 		ref = chunk.next;
 	}
 	return before == VECAM_INVALID_REF;
@@ -455,7 +477,31 @@ first_chunk(VecamGraph *graph, VecamRef ref, uint8 generation)
 	return first;
 }
 
-/* Find what names the chunk, a copy of which is given; false if nothing does. */
+/*
+ * The chunk before this one in its chain, if it is on the same page, which is in
+ * hand.  It mostly is, as chunks are added one after another; a walk from the
+ * node for each of them would take time quadratic in the length of the chain.
+ */
+static VecamRef
+chunk_before_on_page(VecamGraph *graph, VecamPin *pin, VecamRef chunk_ref)
+{
+	VecamSlotPage *slots = VecamPageGetSlots(pin->page);
+
+	for (int i = 0; i < slots->nslots; i++)
+	{
+		VecamRef	ref = VecamMakeChunkRef(pin->blkno, i);
+		VecamTidChunk *chunk = chunk_at(graph, pin, ref);
+
+		if (chunk && chunk->next == chunk_ref)
+			return ref;
+	}
+	return VECAM_INVALID_REF;
+}
+
+/*
+ * Find what names the chunk, a copy of which is given, by a walk from its node;
+ * false if nothing does.
+ */
 static bool
 find_chunk_place(VecamGraph *graph, VecamRef chunk_ref,
 				 const VecamTidChunk *chunk, ChunkPlace *place)
@@ -554,9 +600,14 @@ vecam_move_chunk(VecamGraph *graph, VecamRef chunk_ref, BlockNumber to)
 	vecam_store_pin(graph->store, from, BUFFER_LOCK_SHARE, &from_pin);
 	chunk = chunk_at(graph, &from_pin, chunk_ref);
 	if (chunk)
+	{
 		copy = *chunk;
+		place.before = chunk_before_on_page(graph, &from_pin, chunk_ref);
+	}
 	vecam_store_unpin(graph->store, &from_pin);
-	if (chunk == NULL || !find_chunk_place(graph, chunk_ref, &copy, &place))
+	if (chunk == NULL ||
+		(place.before == VECAM_INVALID_REF &&
+		 !find_chunk_place(graph, chunk_ref, &copy, &place)))
 		return false;
 
 	before_blkno = place.before == VECAM_INVALID_REF ?

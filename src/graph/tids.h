@@ -32,7 +32,8 @@ extern int	vecam_filter_tids(ItemPointerData *tids, int ntids,
 							  IndexBulkDeleteCallback callback,
 							  void *callback_state);
 extern bool vecam_trim_chunks(VecamGraph *graph, VecamRef node_ref,
-							  uint8 generation, VecamRef first);
+							  uint8 generation, VecamRef first,
+							  bool merge);
 extern bool vecam_move_chunk(VecamGraph *graph, VecamRef chunk_ref,
 							 BlockNumber to);
 extern int64 vecam_max_chunks(VecamGraph *graph);

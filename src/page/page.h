@@ -275,7 +275,8 @@ typedef struct VecamMetaPageData
 	uint8		fine_bits;		/* of the finer codes, 0: there are none */
 	uint8		moving;			/* there may be nodes in state MOVED */
 	VecamListRoot lists[VECAM_NLISTS];
-	uint32		entry_changes;	/* counts changes of the list of entry points */
+	uint32		entry_changes;	/* of the entry points, and what else readers
+								 * have to notice, see README.md */
 } VecamMetaPageData;
 
 StaticAssertDecl(sizeof(VecamMetaPageData) == 88, "meta page is on disk");

@@ -205,7 +205,10 @@ read_ordinal(Relation index, VecamList list, uint32 ordinal, BlockNumber blkno)
 	return buf;
 }
 
-/* Every entry must be a block of the relation, which only grows. */
+/*
+ * Every entry must be a block of the relation, which nobody cuts while we have
+ * its lock.
+ */
 static void
 check_entries(VecamListWalk *walk)
 {

@@ -277,6 +277,29 @@ is_whole('left half linked, repaired');
 $node->safe_psql('postgres', $seal);
 is_whole('left half linked, sealed');
 
+# Killed between the extents of long rows that are moved.
+$node->safe_psql(
+	'postgres', q(
+CREATE TABLE l (id int, v vector(4100));
+INSERT INTO l SELECT i, (SELECT array_agg(hashint4(i * 5000 + k) / 2147483648.0)::vector FROM generate_series(1, 4100) k) FROM generate_series(1, 40) i;
+CREATE INDEX l_v ON l USING vecam (v) WITH (kind = hnsw, compact_threshold = 0);
+DELETE FROM l WHERE id % 2 = 0));
+$node->safe_psql('postgres', 'VACUUM l');
+$closed = close_point('compact-extent');
+$stopped = start_command(q(SELECT vecam_compact('l_v')), 1);
+ok(is_stopped(), 'compact-extent: reached');
+crash($node);
+eval { $closed->quit };
+end_command($stopped);
+$node->start;
+is($node->safe_psql('postgres', q(SELECT * FROM vecam_check('l_v', true))), '', 'compact-extent, killed: the index is valid');
+$node->safe_psql('postgres', q(SELECT vecam_compact('l_v')));
+is($node->safe_psql('postgres', q(SELECT free_pages FROM vecam_stats('l_v'))), '0', 'compact-extent, killed: the rest is done later');
+is( $node->safe_psql(
+		'postgres', q(SET enable_seqscan = off; SET vecam.scan_order = relaxed;
+SELECT count(*), count(DISTINCT id) FROM (SELECT id FROM l ORDER BY v <-> (SELECT v FROM l WHERE id = 1)) s)),
+	'20|20', 'compact-extent, killed: each row is found once');
+
 log_is_clean($node, 'all', qr/canceling statement|terminating connection/);
 $node->stop;
 done_testing();
