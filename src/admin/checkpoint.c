@@ -18,7 +18,6 @@
 #include "access/xlog.h"
 #include "admin/admin.h"
 #include "compat.h"
-#include "funcapi.h"
 #include "graph/graph.h"
 #include "miscadmin.h"
 #include "page/checkpoint.h"
@@ -230,34 +229,6 @@ emit_chunk(void *arg, uint32 number, const char *chunk, Size bytes)
 	pfree(data);
 }
 
-/* Set up the function's result, a set of rows in a tuplestore. */
-static void
-start_result(FunctionCallInfo fcinfo, Checkpoint *cp)
-{
-	ReturnSetInfo *info = (ReturnSetInfo *) fcinfo->resultinfo;
-	MemoryContext old;
-	TupleDesc	desc;
-
-	if (info == NULL || !IsA(info, ReturnSetInfo) ||
-		(info->allowedModes & SFRM_Materialize) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("set-valued function called in context that cannot accept a set")));
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE ||
-		desc->natts != 2)
-		elog(ERROR, "return type must be a row of 2 columns");
-
-	old = MemoryContextSwitchTo(info->econtext->ecxt_per_query_memory);
-	cp->desc = CreateTupleDescCopy(desc);
-	cp->result = tuplestore_begin_heap((info->allowedModes &
-										SFRM_Materialize_Random) != 0,
-									   false, work_mem);
-	MemoryContextSwitchTo(old);
-	info->returnMode = SFRM_Materialize;
-	info->setResult = cp->result;
-	info->setDesc = cp->desc;
-}
-
 /* Write the checkpoint, under the seal lock. */
 static void
 write_checkpoint(Checkpoint *cp)
@@ -298,7 +269,7 @@ vecam_checkpoint(PG_FUNCTION_ARGS)
 				 errmsg("recovery is in progress"),
 				 errhint("Take the checkpoint on the primary.")));
 	cp.index = vecam_admin_open_for_check(PG_GETARG_OID(0), false, &table);
-	start_result(fcinfo, &cp);
+	cp.result = vecam_admin_start_rows(fcinfo, 2, &cp.desc);
 
 	(void) vecam_claim_block(cp.index, VECAM_META_BLKNO, ShareLock, true);
 	write_checkpoint(&cp);
