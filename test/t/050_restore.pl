@@ -143,6 +143,37 @@ $later->stop;
 		FROM pg_class c, vecam_stats(c.oid) s WHERE c.relname ~ '^t_')),
 		't_auto true, t_cosine true, t_ip true, t_l2 true', 'all have their graphs');
 	is($copy->safe_psql('whole', "SELECT check_indexes('t')"), '', 'and are sound');
+
+	# names that have to be quoted, an extension that is not in the search path,
+	# partitions, several jobs
+	$ENV{PGHOST} = $node->host;
+	$ENV{PGPORT} = $node->port;
+	$node->safe_psql('postgres', q(CREATE DATABASE "odd d'b"));
+	$node->safe_psql(
+		"odd d'b", q(
+CREATE SCHEMA "the ext's";
+CREATE EXTENSION vecam SCHEMA "the ext's";
+CREATE SCHEMA "a 'schema";
+CREATE TABLE "a 'schema"."t""x" (id int, v "the ext's".vector(3)) PARTITION BY RANGE (id);
+CREATE TABLE "a 'schema"."p 1" PARTITION OF "a 'schema"."t""x" FOR VALUES FROM (0) TO (200);
+CREATE TABLE "a 'schema"."p 2" PARTITION OF "a 'schema"."t""x" DEFAULT;
+INSERT INTO "a 'schema"."t""x" SELECT i, ARRAY[i, i % 7, i % 13]::real[]::"the ext's".vector FROM generate_series(1, 500) i;
+CREATE INDEX ON "a 'schema"."t""x" USING vecam (v "the ext's".vector_l2_ops) WITH (kind = hnsw);
+CREATE INDEX "i'x \""%I $$ \" ON "a 'schema"."p 2" USING vecam (v "the ext's".vector_cosine_ops) WITH (kind = hnsw);
+));
+	command_ok([ "$scripts/dump.sh", "odd d'b", "$dir/odd names", '-Fd', '-j', '2' ], 'dump.sh: odd names');
+	$copy->safe_psql('postgres', q(CREATE DATABASE "odd d'b"));
+	$ENV{PGHOST} = $copy->host;
+	$ENV{PGPORT} = $copy->port;
+	command_ok([ "$scripts/restore.sh", "$dir/odd names", "odd d'b", '-j', '2' ], 'restore.sh: odd names');
+	is( $copy->safe_psql("odd d'b", q(SELECT string_agg(s.rows || ' ' || s.has_graph, ', ' ORDER BY c.relname)
+			FROM pg_class c JOIN pg_am a ON a.oid = c.relam, "the ext's".vecam_stats(c.oid) s
+			WHERE a.amname = 'vecam' AND c.relkind = 'i')),
+		'301 true, 199 true, 301 true', 'odd names: all have their graphs');
+	command_fails([ "$scripts/dump.sh", "odd d'b", "$dir/odd names" ], 'dump.sh: the directory is there');
+	$copy->safe_psql("odd d'b", q(DROP INDEX "a 'schema"."i'x \""%I $$ \"));
+	command_fails_like([ "$scripts/restore.sh", "$dir/odd names", "odd d'b", '--schema-only', '-n', 'none' ],
+		qr/1 of 3 graphs were not restored/, 'restore.sh: an index is missing');
 }
 
 # Checkpoints beside inserts, deletes and sealing.
@@ -189,7 +220,7 @@ SELECT vecam_restore('t_l2', 'chunks') FROM generate_series(1, 1000);
 	is_sound($copy, "kill $round");
 }
 
-log_is_clean($copy, 'copy', qr/terminating connection/);
+log_is_clean($copy, 'copy', qr/terminating connection|relation "a 'schema\..* does not exist/);
 $node->stop;
 $copy->stop;
 done_testing();
