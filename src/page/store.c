@@ -32,6 +32,16 @@ vecam_store_init(VecamStore *store, Relation index, VecamStoreMode mode,
 	store->max_blocks = Min(memory / BLCKSZ, (Size) MaxBlockNumber);
 }
 
+/*
+ * Leave so many bytes of a store's memory to its user, whose pages then go to
+ * shared buffers the sooner.
+ */
+void
+vecam_store_leave_memory(VecamStore *store, Size bytes)
+{
+	store->max_blocks -= Min(bytes / BLCKSZ, (Size) store->max_blocks);
+}
+
 static Page
 memory_page(VecamStore *store, BlockNumber blkno)
 {
