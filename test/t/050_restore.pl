@@ -45,10 +45,13 @@ sub take_checkpoint
 # Restores an index from such a file; returns adopted|inserted|dropped.
 sub restore_checkpoint
 {
-	my ($node, $index, $file) = @_;
+	my ($node, $index, $file, $memory) = @_;
 
+	$memory ||= '64MB';
 	return $node->safe_psql(
 		'postgres', qq(
+SET maintenance_work_mem = '$memory';
+SET work_mem = '$memory';
 CREATE TEMP TABLE chunks (chunk int, data bytea);
 \\copy chunks FROM '$file' (FORMAT binary)
 SELECT * FROM vecam_restore('$index', 'chunks');
@@ -100,6 +103,11 @@ for my $index (sort keys %indexes)
 	is(restore_checkpoint($copy, $index, "$dir/$index"), "$nodes|0|0", "$index: all nodes are adopted");
 	take_checkpoint($copy, $index, "$dir/$index.again");
 	is(slurp_file("$dir/$index.again"), slurp_file("$dir/$index"), "$index: equal bytes");
+
+	# with too little memory for the pages and for the chunks
+	is(restore_checkpoint($copy, $index, "$dir/$index", '1MB'), "$nodes|0|0", "$index: all nodes are adopted, with little memory");
+	take_checkpoint($copy, $index, "$dir/$index.little");
+	is(slurp_file("$dir/$index.little"), slurp_file("$dir/$index"), "$index: equal bytes, with little memory");
 }
 is_sound($copy, 'copy');
 for my $index ('t_l2', 't_ip', 't_cosine')
@@ -197,6 +205,15 @@ for my $round (1 .. 4)
 	is_sound($node, "checkpoint $round beside writes");
 }
 
+# An unlogged index that has been restored is reset with its table.
+$copy->safe_psql(
+	'postgres', q(
+CREATE UNLOGGED TABLE u AS SELECT * FROM t;
+CREATE INDEX u_v ON u USING vecam (v) WITH (kind = hnsw);
+));
+restore_checkpoint($copy, 'u_v', "$dir/t_l2");
+is_sound($copy, 'unlogged');
+
 # Killed while it restores: the old index or the new one.
 for my $round (1 .. $rounds)
 {
@@ -218,6 +235,7 @@ SELECT vecam_restore('t_l2', 'chunks') FROM generate_series(1, 1000);
 	take_checkpoint($copy, 't_l2', "$dir/killed");
 	is(slurp_file("$dir/killed"), slurp_file("$dir/t_l2"), "kill $round: and whole");
 	is_sound($copy, "kill $round");
+	is($copy->safe_psql('postgres', "SELECT rows, has_graph FROM vecam_stats('u_v')"), '0|f', "kill $round: the unlogged index is empty");
 }
 
 log_is_clean($copy, 'copy', qr/terminating connection|relation "a 'schema\..* does not exist/);
