@@ -18,25 +18,36 @@ fi
 DIR=$1
 DATABASE=$2
 shift 2
-[ -f "$DIR/database.dump" ] || die "$DIR has no database.dump"
+[ -e "$DIR/database.dump" ] || die "$DIR has no database.dump"
 
 start=$SECONDS
 PGOPTIONS="${PGOPTIONS:-} -c vecam.build_flat=on" \
 	pg_restore -d "$DATABASE" "$@" "$DIR/database.dump"
 printf 'database.dump: %d s\n' $((SECONDS - start))
 
+# restore NAME FILE: gives the index the graph, and tells what has become of it.
+restore() {
+	psql -X -q -A -t -v ON_ERROR_STOP=1 -v name="$1" -d "$DATABASE" \
+		-c 'CREATE TEMP TABLE vecam_chunks (chunk int, data bytea)' \
+		-c "\\copy vecam_chunks FROM '$2' (FORMAT binary)" \
+		-f - <<'SQL'
+SELECT format($$SELECT format('%%s nodes, %%s rows inserted, %%s nodes dropped',
+		nodes_adopted, rows_inserted, nodes_dropped) FROM %I.vecam_restore(%L, 'pg_temp.vecam_chunks')$$,
+	n.nspname, :'name')
+FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+WHERE e.extname = 'vecam' \gexec
+SQL
+}
+
 cd "$DIR"
 shopt -s nullglob
 graphs=(graph-*.copy)
 failed=0
 for n in "${!graphs[@]}"; do
-	name=$(cat "${graphs[n]%.copy}.name")
+	name=$(cat "${graphs[n]%.copy}.name"; printf .)
+	name=${name%.}
 	start=$SECONDS
-	if result=$(psql -X -q -A -t -v ON_ERROR_STOP=1 -d "$DATABASE" \
-		-c 'CREATE TEMP TABLE vecam_chunks (chunk int, data bytea)' \
-		-c "\\copy vecam_chunks FROM '${graphs[n]}' (FORMAT binary)" \
-		-c "SELECT format('%s nodes, %s rows inserted, %s nodes dropped', nodes_adopted, rows_inserted, nodes_dropped)
-			FROM vecam_restore('${name//\'/\'\'}', 'pg_temp.vecam_chunks')"); then
+	if result=$(restore "$name" "${graphs[n]}") && [ -n "$result" ]; then
 		printf '%d of %d, %s: %s, %d s\n' $((n + 1)) ${#graphs[@]} "$name" \
 			"$result" $((SECONDS - start))
 	else

@@ -340,3 +340,11 @@ $$;
 SELECT count(*) FROM long_rows;
 SELECT * FROM vecam_check('long_rows_v', true);
 DROP TABLE long_rows;
+-- Rows of one code that waited in the growing list share a node, and their
+-- extent pages are given back.
+CREATE TABLE long_rows (id int, v vector(4200));
+INSERT INTO long_rows SELECT i, array_fill((i % 7)::real, ARRAY[4200])::vector FROM generate_series(1, 120) i;
+CREATE INDEX long_rows_v ON long_rows USING vecam (v) WITH (kind = auto, flat_threshold = 100);
+SELECT graph_rows, live_nodes FROM vecam_stats('long_rows_v');
+SELECT * FROM vecam_check('long_rows_v', true);
+DROP TABLE long_rows;

@@ -23,7 +23,7 @@ BEGIN
 END
 $$;
 CREATE FUNCTION is_sound(index regclass) RETURNS bool LANGUAGE sql AS $$
-	SELECT count(*) = 0 FROM vecam_check(index, true) WHERE invariant <> 'INV-26'
+	SELECT count(*) = 0 FROM vecam_check(index, true)
 $$;
 -- Restore an index from its checkpoint; are bytes and answers the same?
 CREATE FUNCTION round_trip(index regclass, tab text, op text, dims int, OUT adopted bigint, OUT inserted bigint,
@@ -73,7 +73,7 @@ CREATE INDEX long_v ON long USING vecam (v) WITH (kind = hnsw);
 SELECT * FROM round_trip('long_v', 'long', '<->', 4100);
 CREATE TABLE long_cp AS SELECT * FROM vecam_checkpoint('long_v');
 DELETE FROM long WHERE id < 10;
-INSERT INTO long SELECT i, cp_vector(i, 4100) FROM generate_series(31, 33) i;
+INSERT INTO long SELECT i, cp_vector(i / 2, 4100) FROM generate_series(31, 36) i;
 SELECT * FROM vecam_restore('long_v', 'long_cp');
 SELECT is_sound('long_v');
 SELECT * FROM round_trip('long_v', 'long', '<->', 4100);
@@ -290,6 +290,55 @@ SELECT * FROM vecam_restore('t_v', 'cp');
 RESET vecam.build_flat;
 SELECT kind, has_graph, rows FROM vecam_stats('t_v');
 SELECT is_sound('t_v');
+
+-- a table all of whose rows are others
+CREATE TABLE others (id int, v vector(9));
+INSERT INTO others SELECT * FROM cp_rows(9001, 9400);
+CREATE INDEX others_v ON others USING vecam (v) WITH (kind = hnsw);
+DELETE FROM others WHERE v = '[1,2,3,4,5,6,7,8,9]';
+SELECT nodes_adopted, rows_inserted, nodes_dropped > 500 AS all_dropped FROM vecam_restore('others_v', 'cp');
+SELECT rows, live_nodes = rows_inserted AS all_new, deleted_nodes FROM vecam_stats('others_v'),
+	(SELECT count(DISTINCT v) AS rows_inserted FROM others WHERE v IS NOT NULL) s;
+SELECT is_sound('others_v');
+-- an index that a build has left invalid
+UPDATE pg_index SET indisvalid = false, indisready = false WHERE indexrelid = 'others_v'::regclass;
+SELECT vecam_restore('others_v', 'cp') IS NOT NULL AS restored;
+SELECT indisvalid, indisready FROM pg_index WHERE indexrelid = 'others_v'::regclass;
+SELECT is_sound('others_v');
+-- an expression, in a schema that is not in the path; names that need quotes
+CREATE SCHEMA "o'ther";
+CREATE TABLE "o'ther"."the ""rows" AS SELECT id, v::real[] AS v FROM others;
+CREATE INDEX "i x" ON "o'ther"."the ""rows" USING vecam ((v::vector(9))) WITH (kind = hnsw);
+SELECT * FROM round_trip('"o''ther"."i x"', '(SELECT id, v::vector(9) AS v FROM "o''ther"."the ""rows") s', '<->', 9);
+DROP SCHEMA "o'ther" CASCADE;
+-- a temporary index, also one that is emptied at each commit
+CREATE TEMP TABLE mine ON COMMIT DELETE ROWS AS SELECT * FROM others;
+CREATE INDEX mine_v ON mine USING vecam (v) WITH (kind = hnsw);
+BEGIN;
+INSERT INTO mine SELECT * FROM t;
+SELECT nodes_adopted > 0 AS adopted FROM vecam_restore('mine_v', 'cp');
+SELECT is_sound('mine_v');
+COMMIT;
+SELECT is_sound('mine_v');
+SELECT rows FROM vecam_stats('mine_v');
+DROP TABLE mine, others;
+-- partitions have indexes; the index of all is none
+CREATE TABLE parts (id int, v vector(9)) PARTITION BY RANGE (id);
+CREATE TABLE part PARTITION OF parts DEFAULT;
+INSERT INTO parts SELECT * FROM t;
+CREATE INDEX parts_v ON parts USING vecam (v) WITH (kind = hnsw);
+SELECT vecam_checkpoint('parts_v');
+SELECT vecam_restore('parts_v', 'cp');
+SELECT nodes_adopted > 0 AS adopted FROM vecam_restore('part_v_idx', 'cp');
+SELECT is_sound('part_v_idx');
+-- an index that a query uses cannot be given another file
+BEGIN;
+SET LOCAL enable_seqscan = off;
+DECLARE c CURSOR FOR SELECT id FROM part ORDER BY v <-> cp_vector(1, 9);
+FETCH c;
+SELECT vecam_restore('part_v_idx', 'cp');
+ROLLBACK;
+DROP TABLE parts;
 
 -- who may do what
 CREATE INDEX t_id ON t (id);

@@ -10,6 +10,7 @@
 
 #include "fmgr.h"
 #include "utils/relcache.h"
+#include "utils/tuplestore.h"
 
 /* Who called, while a function acts as the table's owner. */
 typedef struct VecamUserContext
@@ -33,5 +34,11 @@ extern void vecam_admin_close_after_check(Relation index, bool recovery,
 extern Relation vecam_admin_open_for_rebuild(Oid index_oid, Relation *table);
 extern void vecam_admin_become_owner(VecamUserContext *saved, Relation table);
 extern void vecam_admin_restore_user(VecamUserContext *saved);
+
+/* result.c */
+extern Datum vecam_admin_make_row(FunctionCallInfo fcinfo, Datum *values,
+								  int nvalues);
+extern Tuplestorestate *vecam_admin_start_rows(FunctionCallInfo fcinfo,
+											   int ncolumns, TupleDesc *desc);
 
 #endif							/* VECAM_ADMIN_H */

@@ -30,7 +30,6 @@
 #include "admin/admin.h"
 #include "admin/check.h"
 #include "compat.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 #include "page/claim.h"
 #include "page/progress.h"
@@ -201,34 +200,6 @@ check_in_place(VecamCheck *check, bool recovery, bool heapallindexed)
 	vecam_admin_restore_user(&user);
 }
 
-/* Set up the function's result, a set of rows in a tuplestore. */
-static void
-start_result(FunctionCallInfo fcinfo, VecamCheck *check)
-{
-	ReturnSetInfo *info = (ReturnSetInfo *) fcinfo->resultinfo;
-	MemoryContext old;
-	TupleDesc	desc;
-
-	if (info == NULL || !IsA(info, ReturnSetInfo) ||
-		(info->allowedModes & SFRM_Materialize) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("set-valued function called in context that cannot accept a set")));
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE ||
-		desc->natts != RESULT_COLUMNS)
-		elog(ERROR, "return type must be a row of %d columns", RESULT_COLUMNS);
-
-	old = MemoryContextSwitchTo(info->econtext->ecxt_per_query_memory);
-	check->desc = CreateTupleDescCopy(desc);
-	check->result = tuplestore_begin_heap((info->allowedModes &
-										   SFRM_Materialize_Random) != 0,
-										  false, work_mem);
-	MemoryContextSwitchTo(old);
-	info->returnMode = SFRM_Materialize;
-	info->setResult = check->result;
-	info->setDesc = check->desc;
-}
-
 /* Rows that a failed or unfinished build has left out are no damage. */
 static void
 check_is_valid(Relation index)
@@ -261,7 +232,7 @@ vecam_check(PG_FUNCTION_ARGS)
 											 &check.table);
 	if (heapallindexed)
 		check_is_valid(check.index);
-	start_result(fcinfo, &check);
+	check.result = vecam_admin_start_rows(fcinfo, RESULT_COLUMNS, &check.desc);
 	check.strategy = GetAccessStrategy(BAS_BULKREAD);
 
 	replayed = recovery ? GetXLogReplayRecPtr(NULL) : InvalidXLogRecPtr;

@@ -18,7 +18,6 @@
 #include "access/xlog.h"
 #include "admin/admin.h"
 #include "compat.h"
-#include "funcapi.h"
 #include "graph/graph.h"
 #include "miscadmin.h"
 #include "page/checkpoint.h"
@@ -31,13 +30,6 @@ PG_FUNCTION_INFO_V1(vecam_checkpoint);
 
 #define NO_ORDINAL PG_UINT32_MAX
 
-/* A slot whose node stands elsewhere now. */
-typedef struct MovedSlot
-{
-	Size		place;			/* as in ordinals */
-	VecamRef	to;
-} MovedSlot;
-
 typedef struct Checkpoint
 {
 	Relation	index;
@@ -48,9 +40,6 @@ typedef struct Checkpoint
 	uint32	   *ordinals;		/* nblocks * per_page, NO_ORDINAL: no node */
 	uint8	   *generations;	/* the same */
 	uint32		nnodes;
-	MovedSlot  *moved;
-	int			nmoved;
-	int			moved_allocated;
 	VecamCheckpointWriter writer;
 	uint8	   *code;			/* put together from extent pages */
 	uint32	   *edges;			/* m0 */
@@ -59,34 +48,20 @@ typedef struct Checkpoint
 	TupleDesc	desc;
 } Checkpoint;
 
-/* Copy a page if it is one of nodes.  Takes and drops a share lock. */
+/* Copy a page of nodes; false if it is another.  Takes and drops a share lock. */
 static bool
 read_node_page(Checkpoint *cp, BlockNumber blkno, Page copy)
 {
 	VecamPin	pin;
-	bool		found = false;
+	bool		found = true;
 
 	vecam_store_pin(&cp->store, blkno, BUFFER_LOCK_SHARE, &pin);
-	for (int slot = 0; slot < cp->ix->nodes.per_page; slot++)
+	for (int slot = 0; found && slot < cp->ix->nodes.per_page; slot++)
 		found = vecam_node_of_pin(&cp->graph, &pin, slot) != NULL;
 	if (found)
 		memcpy(copy, pin.page, BLCKSZ);
 	vecam_store_unpin(&cp->store, &pin);
 	return found;
-}
-
-static void
-note_moved(Checkpoint *cp, Size place, VecamRef to)
-{
-	if (cp->nmoved == cp->moved_allocated)
-	{
-		cp->moved_allocated = Max(64, 2 * cp->moved_allocated);
-		cp->moved = cp->moved ?
-			repalloc_huge(cp->moved, sizeof(MovedSlot) * cp->moved_allocated) :
-			palloc(sizeof(MovedSlot) * cp->moved_allocated);
-	}
-	cp->moved[cp->nmoved].place = place;
-	cp->moved[cp->nmoved++].to = to;
 }
 
 /* The place of a node, or -1 if the relation has no such. */
@@ -102,20 +77,20 @@ place_of(Checkpoint *cp, VecamRef ref)
 	return (int64) blkno * nl->per_page + slot;
 }
 
-/* Edges to slots whose nodes have moved lead to those. */
-static void
-follow_moved(Checkpoint *cp)
+/* The ordinal of the node that an edge leads to, or NO_ORDINAL. */
+static uint32
+ordinal_of(Checkpoint *cp, VecamRef ref, uint8 generation)
 {
-	for (int i = 0; i < cp->nmoved; i++)
-	{
-		int64		place = place_of(cp, cp->moved[i].to);
+	int64		place = place_of(cp, ref);
 
-		if (place >= 0)
-			cp->ordinals[cp->moved[i].place] = cp->ordinals[place];
-	}
+	return place >= 0 && cp->generations[place] == generation ?
+		cp->ordinals[place] : NO_ORDINAL;
 }
 
-/* First pass: number the nodes. */
+/*
+ * First pass: number the nodes.  Edges to a slot whose node has moved lead to
+ * where that is: in an earlier block (INV-30), so it has its number by now.
+ */
 static void
 number_nodes(Checkpoint *cp)
 {
@@ -141,22 +116,12 @@ number_nodes(Checkpoint *cp)
 
 			cp->generations[place] = node->generation;
 			if (node->state == VECAM_NODE_MOVED)
-				note_moved(cp, place, node->forward);
+				cp->ordinals[place] = ordinal_of(cp, node->forward,
+												 node->forward_generation);
 			else if (node->state != VECAM_NODE_FREE)
 				cp->ordinals[place] = cp->nnodes++;
 		}
 	}
-	follow_moved(cp);
-}
-
-/* The ordinal of the node that an edge leads to, or NO_ORDINAL. */
-static uint32
-ordinal_of(Checkpoint *cp, VecamRef ref, uint8 generation)
-{
-	int64		place = place_of(cp, ref);
-
-	return place >= 0 && cp->generations[place] == generation ?
-		cp->ordinals[place] : NO_ORDINAL;
 }
 
 static bool
@@ -269,34 +234,6 @@ emit_chunk(void *arg, uint32 number, const char *chunk, Size bytes)
 	pfree(data);
 }
 
-/* Set up the function's result, a set of rows in a tuplestore. */
-static void
-start_result(FunctionCallInfo fcinfo, Checkpoint *cp)
-{
-	ReturnSetInfo *info = (ReturnSetInfo *) fcinfo->resultinfo;
-	MemoryContext old;
-	TupleDesc	desc;
-
-	if (info == NULL || !IsA(info, ReturnSetInfo) ||
-		(info->allowedModes & SFRM_Materialize) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("set-valued function called in context that cannot accept a set")));
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE ||
-		desc->natts != 2)
-		elog(ERROR, "return type must be a row of 2 columns");
-
-	old = MemoryContextSwitchTo(info->econtext->ecxt_per_query_memory);
-	cp->desc = CreateTupleDescCopy(desc);
-	cp->result = tuplestore_begin_heap((info->allowedModes &
-										SFRM_Materialize_Random) != 0,
-									   false, work_mem);
-	MemoryContextSwitchTo(old);
-	info->returnMode = SFRM_Materialize;
-	info->setResult = cp->result;
-	info->setDesc = cp->desc;
-}
-
 /* Write the checkpoint, under the seal lock. */
 static void
 write_checkpoint(Checkpoint *cp)
@@ -337,7 +274,7 @@ vecam_checkpoint(PG_FUNCTION_ARGS)
 				 errmsg("recovery is in progress"),
 				 errhint("Take the checkpoint on the primary.")));
 	cp.index = vecam_admin_open_for_check(PG_GETARG_OID(0), false, &table);
-	start_result(fcinfo, &cp);
+	cp.result = vecam_admin_start_rows(fcinfo, 2, &cp.desc);
 
 	(void) vecam_claim_block(cp.index, VECAM_META_BLKNO, ShareLock, true);
 	vecam_progress_start(cp.index);

@@ -11,7 +11,6 @@
 #include "compat.h"
 #include "flat/compact.h"
 #include "flat/seal.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 #include "page/progress.h"
 #include "page/slots.h"
@@ -23,24 +22,17 @@ PG_FUNCTION_INFO_V1(vecam_compact);
 PG_FUNCTION_INFO_V1(vecam_fragmentation);
 PG_FUNCTION_INFO_V1(vecam_reserve);
 
-#define COMPACT_COLUMNS 5
-
 static Datum
 make_row(FunctionCallInfo fcinfo, const VecamCompactStats *stats)
 {
-	TupleDesc	desc;
-	Datum		values[COMPACT_COLUMNS];
-	bool		nulls[COMPACT_COLUMNS] = {false};
+	Datum		values[5];
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE ||
-		desc->natts != COMPACT_COLUMNS)
-		elog(ERROR, "return type must be a row of %d columns", COMPACT_COLUMNS);
 	values[0] = Int64GetDatum(stats->nodes_removed);
 	values[1] = Int64GetDatum(stats->nodes_moved);
 	values[2] = Int64GetDatum(stats->edges_repaired);
 	values[3] = Int64GetDatum(stats->pages_freed);
 	values[4] = Int64GetDatum(stats->bytes_reclaimed);
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+	return vecam_admin_make_row(fcinfo, values, lengthof(values));
 }
 
 static void

@@ -16,7 +16,6 @@
 #include <float.h>
 #include <math.h>
 
-#include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/xlog.h"
@@ -27,7 +26,6 @@
 #include "compat.h"
 #include "executor/spi.h"
 #include "executor/tuptable.h"
-#include "funcapi.h"
 #include "graph/graph.h"
 #include "math/kernels.h"
 #include "miscadmin.h"
@@ -266,22 +264,6 @@ build_index(Oid index_oid, VecamRestore *restore)
 	vecam_restore_build(restore, persistence);
 }
 
-static Datum
-result_row(FunctionCallInfo fcinfo, const VecamRestore *restore)
-{
-	TupleDesc	desc;
-	Datum		values[3];
-	bool		nulls[3] = {false, false, false};
-
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE ||
-		desc->natts != 3)
-		elog(ERROR, "return type must be a row of 3 columns");
-	values[0] = Int64GetDatum(restore->nodes_adopted);
-	values[1] = Int64GetDatum(restore->rows_inserted);
-	values[2] = Int64GetDatum(restore->nodes_dropped);
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
-}
-
 /*
  * vecam_restore(index, source, chunk_column, data_column): build the index from
  * a checkpoint, whose graph it adopts.
@@ -291,6 +273,7 @@ vecam_restore(PG_FUNCTION_ARGS)
 {
 	ChunkFile	file;
 	VecamRestore restore = {0};
+	Datum		values[3];
 
 	for (int i = 0; i < 4; i++)
 	{
@@ -314,5 +297,8 @@ vecam_restore(PG_FUNCTION_ARGS)
 
 	ExecDropSingleTupleTableSlot(file.slot);
 	tuplestore_end(file.store);
-	return result_row(fcinfo, &restore);
+	values[0] = Int64GetDatum(restore.nodes_adopted);
+	values[1] = Int64GetDatum(restore.rows_inserted);
+	values[2] = Int64GetDatum(restore.nodes_dropped);
+	return vecam_admin_make_row(fcinfo, values, lengthof(values));
 }

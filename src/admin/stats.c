@@ -10,7 +10,6 @@
 #include "admin/admin.h"
 #include "am/am.h"
 #include "catalog/pg_type.h"
-#include "funcapi.h"
 #include "math/kernels.h"
 #include "miscadmin.h"
 #include "page/slots.h"
@@ -130,27 +129,6 @@ kind_name(int kind)
 	}
 }
 
-/*
- * Return the values as this function's result row.
- */
-static Datum
-make_row(FunctionCallInfo fcinfo, Datum *values, int nvalues)
-{
-	TupleDesc	desc;
-	bool	   *nulls = palloc0(sizeof(bool) * nvalues);
-
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	if (desc->natts != nvalues)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("function \"%s\" has %d columns, but this library returns %d",
-						get_func_name(fcinfo->flinfo->fn_oid), desc->natts,
-						nvalues),
-				 errhint("Run ALTER EXTENSION vecam UPDATE.")));
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
-}
-
 /* Live nodes by level, from 0 to the highest in use, as bigint[]. */
 static Datum
 level_array(const IndexSurvey *survey)
@@ -227,7 +205,7 @@ vecam_stats(PG_FUNCTION_ARGS)
 	Assert(n == lengthof(values));
 
 	vecam_admin_close(index);
-	return make_row(fcinfo, values, n);
+	return vecam_admin_make_row(fcinfo, values, n);
 }
 
 /*
@@ -250,7 +228,7 @@ vecam_last_search(PG_FUNCTION_ARGS)
 	values[n++] = Float8GetDatum(c->microseconds);
 	Assert(n == lengthof(values));
 
-	return make_row(fcinfo, values, n);
+	return vecam_admin_make_row(fcinfo, values, n);
 }
 
 /*

@@ -151,6 +151,8 @@ link_row(BuildState *state, ItemPointer tid, const VecamSq8Header *head,
 	{
 		if (vecam_node_add_tid(graph, link, tid, NULL) != VECAM_JOINED)
 			elog(ERROR, "node %u is gone", link->equal.ref);
+		if (payload)
+			vecam_extents_give_back(&state->store, state->ix, payload);
 		return;
 	}
 

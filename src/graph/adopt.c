@@ -28,26 +28,27 @@
 
 /*
  * Make room for the nodes of a checkpoint, in the current memory context: some
- * 16 bytes for each.
+ * 11 bytes for each, which the store's pages have to do without.
  */
 VecamAdoption *
 vecam_adopt_begin(VecamGraph *graph, VecamLink *link, uint32 nnodes)
 {
 	VecamAdoption *adoption = palloc0(sizeof(VecamAdoption));
-	uint64		nplaces = 64;
+	Size		nblocks = nnodes / graph->ix->nodes.per_page + 1;
+	Size		nplaces = (Size) nnodes + nnodes / 4 + 1;
 
-	while (nplaces < (uint64) nnodes + nnodes / 2)
-		nplaces *= 2;
+	vecam_store_leave_memory(graph->store,
+							 nplaces * sizeof(VecamCodePlace) + nnodes +
+							 nblocks * sizeof(BlockNumber));
 	adoption->graph = graph;
 	adoption->link = link;
 	adoption->max_nodes = nnodes;
-	adoption->blocks = palloc_extended(mul_size(sizeof(BlockNumber),
-												nnodes / graph->ix->nodes.per_page + 1),
+	adoption->blocks = palloc_extended(mul_size(sizeof(BlockNumber), nblocks),
 									   MCXT_ALLOC_HUGE);
 	adoption->notes = palloc_extended(nnodes, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	adoption->places = palloc_extended(mul_size(sizeof(VecamCodePlace), nplaces),
 									   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	adoption->mask = nplaces - 1;
+	adoption->nplaces = nplaces;
 	adoption->code = palloc(graph->ix->meta.dims);
 	return adoption;
 }
@@ -105,14 +106,15 @@ static VecamCodePlace *
 find_place(VecamAdoption *adoption, const VecamSq8Header *head,
 		   const uint8 *code, uint32 hash)
 {
-	uint64		i = hash & adoption->mask;
+	Size		i = ((uint64) hash * adoption->nplaces) >> 32;
 
 	while (adoption->places[i].node != 0 &&
 		   (adoption->places[i].hash != hash ||
 			!node_has_code(adoption, adoption->places[i].node - 1, head, code)))
 	{
 		CHECK_FOR_INTERRUPTS();
-		i = (i + 1) & adoption->mask;
+		if (++i == adoption->nplaces)
+			i = 0;
 	}
 	return &adoption->places[i];
 }

@@ -27,7 +27,7 @@ typedef struct VecamAdoption
 	BlockNumber *blocks;		/* of the nodes, in their order */
 	uint8	   *notes;			/* of each node: adopted, reached */
 	VecamCodePlace *places;
-	uint64		mask;			/* number of places - 1 */
+	Size		nplaces;
 	uint8	   *code;			/* put together from extent pages */
 	int64		adopted;
 } VecamAdoption;

@@ -83,6 +83,20 @@ vecam_extents_write(VecamStore *store, const VecamIndex *ix, const uint8 *code,
 }
 
 /*
+ * Builds: give back the extent pages that a payload names.
+ */
+void
+vecam_extents_give_back(VecamStore *store, const VecamIndex *ix,
+						const uint8 *payload)
+{
+	BlockNumber blocks[VECAM_MAX_EXTENTS];
+
+	memcpy(blocks, payload, sizeof(BlockNumber) * ix->meta.nextents);
+	for (int i = 0; i < ix->meta.nextents; i++)
+		vecam_store_take_page(store, blocks[i], NULL);
+}
+
+/*
  * Put a code together (dims bytes) from what stands for it in a slot or node,
  * which the caller has in hand: the code itself, or the blocks of its extent
  * pages, which are locked one after another.

@@ -68,6 +68,9 @@ extern BlockNumber vecam_extent_write(struct VecamStore *store,
 									  BlockNumber next);
 extern void vecam_extents_write(struct VecamStore *store, const VecamIndex *ix,
 								const uint8 *code, BlockNumber *blocks);
+extern void vecam_extents_give_back(struct VecamStore *store,
+									const VecamIndex *ix,
+									const uint8 *payload);
 extern void vecam_extents_read(struct VecamStore *store, const VecamIndex *ix,
 							   const uint8 *payload, uint8 *code);
 extern void vecam_extent_blocks(Relation index, BlockNumber owner,

@@ -32,6 +32,16 @@ vecam_store_init(VecamStore *store, Relation index, VecamStoreMode mode,
 	store->max_blocks = Min(memory / BLCKSZ, (Size) MaxBlockNumber);
 }
 
+/*
+ * Leave so many bytes of a store's memory to its user, whose pages then go to
+ * shared buffers the sooner.
+ */
+void
+vecam_store_leave_memory(VecamStore *store, Size bytes)
+{
+	store->max_blocks -= Min(bytes / BLCKSZ, (Size) store->max_blocks);
+}
+
 static Page
 memory_page(VecamStore *store, BlockNumber blkno)
 {
@@ -159,7 +169,8 @@ vecam_store_alloc(VecamStore *store, VecamPin *pin)
 }
 
 /*
- * Builds: copy a page and give it back, to be used again.
+ * Builds: give a page back, to be used again.  Its contents go to `copy`, if
+ * that is given.
  */
 void
 vecam_store_take_page(VecamStore *store, BlockNumber blkno, Page copy)
@@ -169,7 +180,8 @@ vecam_store_take_page(VecamStore *store, BlockNumber blkno, Page copy)
 	MemoryContext old = MemoryContextSwitchTo(store->context);
 
 	vecam_store_pin(store, blkno, BUFFER_LOCK_EXCLUSIVE, &pin);
-	memcpy(copy, pin.page, BLCKSZ);
+	if (copy)
+		memcpy(copy, pin.page, BLCKSZ);
 	vecam_change_start(&change, store);
 	vecam_page_free(vecam_change_page(&change, &pin, true));
 	vecam_change_finish(&change);

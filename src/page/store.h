@@ -60,6 +60,7 @@ typedef struct VecamChange
 /* store.c */
 extern void vecam_store_init(VecamStore *store, Relation index,
 							 VecamStoreMode mode, Size memory);
+extern void vecam_store_leave_memory(VecamStore *store, Size bytes);
 extern void vecam_store_spill(VecamStore *store);
 extern BlockNumber vecam_store_nblocks(VecamStore *store);
 extern void vecam_store_pin(VecamStore *store, BlockNumber blkno,

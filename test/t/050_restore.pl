@@ -45,10 +45,13 @@ sub take_checkpoint
 # Restores an index from such a file; returns adopted|inserted|dropped.
 sub restore_checkpoint
 {
-	my ($node, $index, $file) = @_;
+	my ($node, $index, $file, $memory) = @_;
 
+	$memory ||= '64MB';
 	return $node->safe_psql(
 		'postgres', qq(
+SET maintenance_work_mem = '$memory';
+SET work_mem = '$memory';
 CREATE TEMP TABLE chunks (chunk int, data bytea);
 \\copy chunks FROM '$file' (FORMAT binary)
 SELECT * FROM vecam_restore('$index', 'chunks');
@@ -100,6 +103,11 @@ for my $index (sort keys %indexes)
 	is(restore_checkpoint($copy, $index, "$dir/$index"), "$nodes|0|0", "$index: all nodes are adopted");
 	take_checkpoint($copy, $index, "$dir/$index.again");
 	is(slurp_file("$dir/$index.again"), slurp_file("$dir/$index"), "$index: equal bytes");
+
+	# with too little memory for the pages and for the chunks
+	is(restore_checkpoint($copy, $index, "$dir/$index", '1MB'), "$nodes|0|0", "$index: all nodes are adopted, with little memory");
+	take_checkpoint($copy, $index, "$dir/$index.little");
+	is(slurp_file("$dir/$index.little"), slurp_file("$dir/$index"), "$index: equal bytes, with little memory");
 }
 is_sound($copy, 'copy');
 for my $index ('t_l2', 't_ip', 't_cosine')
@@ -143,6 +151,37 @@ $later->stop;
 		FROM pg_class c, vecam_stats(c.oid) s WHERE c.relname ~ '^t_')),
 		't_auto true, t_cosine true, t_ip true, t_l2 true', 'all have their graphs');
 	is($copy->safe_psql('whole', "SELECT check_indexes('t')"), '', 'and are sound');
+
+	# names that have to be quoted, an extension that is not in the search path,
+	# partitions, several jobs
+	$ENV{PGHOST} = $node->host;
+	$ENV{PGPORT} = $node->port;
+	$node->safe_psql('postgres', q(CREATE DATABASE "odd d'b"));
+	$node->safe_psql(
+		"odd d'b", q(
+CREATE SCHEMA "the ext's";
+CREATE EXTENSION vecam SCHEMA "the ext's";
+CREATE SCHEMA "a 'schema";
+CREATE TABLE "a 'schema"."t""x" (id int, v "the ext's".vector(3)) PARTITION BY RANGE (id);
+CREATE TABLE "a 'schema"."p 1" PARTITION OF "a 'schema"."t""x" FOR VALUES FROM (0) TO (200);
+CREATE TABLE "a 'schema"."p 2" PARTITION OF "a 'schema"."t""x" DEFAULT;
+INSERT INTO "a 'schema"."t""x" SELECT i, ARRAY[i, i % 7, i % 13]::real[]::"the ext's".vector FROM generate_series(1, 500) i;
+CREATE INDEX ON "a 'schema"."t""x" USING vecam (v "the ext's".vector_l2_ops) WITH (kind = hnsw);
+CREATE INDEX "i'x \""%I $$ \" ON "a 'schema"."p 2" USING vecam (v "the ext's".vector_cosine_ops) WITH (kind = hnsw);
+));
+	command_ok([ "$scripts/dump.sh", "odd d'b", "$dir/odd names", '-Fd', '-j', '2' ], 'dump.sh: odd names');
+	$copy->safe_psql('postgres', q(CREATE DATABASE "odd d'b"));
+	$ENV{PGHOST} = $copy->host;
+	$ENV{PGPORT} = $copy->port;
+	command_ok([ "$scripts/restore.sh", "$dir/odd names", "odd d'b", '-j', '2' ], 'restore.sh: odd names');
+	is( $copy->safe_psql("odd d'b", q(SELECT string_agg(s.rows || ' ' || s.has_graph, ', ' ORDER BY c.relname)
+			FROM pg_class c JOIN pg_am a ON a.oid = c.relam, "the ext's".vecam_stats(c.oid) s
+			WHERE a.amname = 'vecam' AND c.relkind = 'i')),
+		'301 true, 199 true, 301 true', 'odd names: all have their graphs');
+	command_fails([ "$scripts/dump.sh", "odd d'b", "$dir/odd names" ], 'dump.sh: the directory is there');
+	$copy->safe_psql("odd d'b", q(DROP INDEX "a 'schema"."i'x \""%I $$ \"));
+	command_fails_like([ "$scripts/restore.sh", "$dir/odd names", "odd d'b", '--schema-only', '-n', 'none' ],
+		qr/1 of 3 graphs were not restored/, 'restore.sh: an index is missing');
 }
 
 # Checkpoints beside inserts, deletes and sealing.
@@ -166,6 +205,15 @@ for my $round (1 .. 4)
 	is_sound($node, "checkpoint $round beside writes");
 }
 
+# An unlogged index that has been restored is reset with its table.
+$copy->safe_psql(
+	'postgres', q(
+CREATE UNLOGGED TABLE u AS SELECT * FROM t;
+CREATE INDEX u_v ON u USING vecam (v) WITH (kind = hnsw);
+));
+restore_checkpoint($copy, 'u_v', "$dir/t_l2");
+is_sound($copy, 'unlogged');
+
 # Killed while it restores: the old index or the new one.
 for my $round (1 .. $rounds)
 {
@@ -187,9 +235,10 @@ SELECT vecam_restore('t_l2', 'chunks') FROM generate_series(1, 1000);
 	take_checkpoint($copy, 't_l2', "$dir/killed");
 	is(slurp_file("$dir/killed"), slurp_file("$dir/t_l2"), "kill $round: and whole");
 	is_sound($copy, "kill $round");
+	is($copy->safe_psql('postgres', "SELECT rows, has_graph FROM vecam_stats('u_v')"), '0|f', "kill $round: the unlogged index is empty");
 }
 
-log_is_clean($copy, 'copy', qr/terminating connection/);
+log_is_clean($copy, 'copy', qr/terminating connection|relation "a 'schema\..* does not exist/);
 $node->stop;
 $copy->stop;
 done_testing();
