@@ -17,6 +17,7 @@
 #include "graph/adopt.h"
 #include "math/kernels.h"
 #include "page/checkpoint.h"
+#include "page/listwriter.h"
 #include "port/pg_crc32c.h"
 #include "utils/memutils.h"
 
@@ -35,6 +36,7 @@ typedef struct Input
 	VecamGraph	graph;
 	VecamEntrySet entries;
 	VecamLink	link;
+	VecamListWriter chunks;
 	VecamAdoption *adoption;
 } Input;
 
@@ -89,6 +91,9 @@ start_build(Input *input)
 	input->graph.ix = input->ix;
 	input->graph.entries = &input->entries;
 	input->graph.target = InvalidBlockNumber;
+	vecam_writer_init(&input->chunks, &input->store, input->ix,
+					  VECAM_LIST_OVERFLOW);
+	input->graph.chunks = &input->chunks;
 	vecam_entries_init(&input->entries, input->ix, 0);
 	vecam_link_alloc(&input->link, input->ix);
 	input->adoption = vecam_adopt_begin(&input->graph, &input->link, head->nnodes);
