@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * fuzz_pages.c
- *	  Searches, inserts, sealing and VACUUM on damaged pages.
+ *	  Searches, inserts, sealing, VACUUM and compaction on damaged pages.
  *
  * An input names an index that was built here, a list of operations, and
  * damages:
@@ -21,6 +21,7 @@
 
 #include "access/genam.h"
 #include "am/am.h"
+#include "flat/compact.h"
 #include "flat/rowscan.h"
 #include "flat/seal.h"
 #include "page/listwriter.h"
@@ -72,6 +73,14 @@ vecam_wants_seal(Relation index, const VecamIndex *ix, int64 growing_rows,
 				 double factor)
 {
 	return wants_seal && ix->meta.kind != VECAM_KIND_FLAT;
+}
+
+VecamOptions
+vecam_options_of(Relation index)
+{
+	VecamOptions options = {.compact_threshold = 0.3};
+
+	return options;
 }
 
 static void
@@ -130,6 +139,22 @@ vacuum_index(void *arg)
 
 	stats = vecam_bulkdelete(&info, NULL, is_dead, NULL);
 	(void) vecam_vacuumcleanup(&info, stats);
+}
+
+static void
+no_delay(void)
+{
+}
+
+static void
+compact(void *arg)
+{
+	Relation	index = server_relation(base->dims);
+	VecamCompactStats stats;
+
+	vecam_compact_index(index, PG_INT64_MAX, (Size) maintenance_work_mem * 1024,
+						no_delay, &stats);
+	vecam_truncate_index(index);
 }
 
 static void
@@ -309,6 +334,8 @@ LLVMFuzzerTestOneInput(const uint8 *data, size_t size)
 		run(seal, &some);
 	if (data[1] & 16)
 		run(vacuum_index, NULL);
+	if (data[1] & 32)
+		run(compact, NULL);
 	run(search, &strict);
 	vecam_cache_forget(server_relation(base->dims));
 	return 0;

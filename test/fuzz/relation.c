@@ -14,6 +14,7 @@
 #include "access/xlog.h"
 #include "access/xloginsert.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
 #include "commands/vacuum.h"
 #include "executor/instrument.h"
 #include "pgstat.h"
@@ -35,6 +36,7 @@ static Block blocks[SERVER_MAX_BLOCKS];
 Block	   *LocalBufferBlockPointers = blocks;
 BufferUsage pgBufferUsage;
 int			wal_level = WAL_LEVEL_REPLICA;
+int			maintenance_work_mem = 1024;
 volatile uint32 CritSectionCount = 0;
 
 typedef struct BufferState
@@ -57,6 +59,7 @@ static int	nclaims;
 
 static SMgrRelationData smgr;
 static FormData_pg_class form;
+static FormData_pg_index index_form;
 static RelationData relation;
 static TupleDesc tupdesc;
 
@@ -74,6 +77,7 @@ server_relation(int dims)
 	strcpy(NameStr(form.relname), "fuzzed");
 	form.relpersistence = RELPERSISTENCE_PERMANENT;
 	relation.rd_rel = &form;
+	relation.rd_index = &index_form;
 	relation.rd_att = tupdesc;
 	relation.rd_id = 1;
 	relation.rd_smgr = &smgr;
@@ -269,6 +273,53 @@ MarkBufferDirty(Buffer buf)
 {
 	if (!state_of(buf)->exclusive)
 		server_finding("block %d is changed without a lock", -1 - buf);
+}
+
+bool
+ConditionalLockRelation(Relation rel, LOCKMODE mode)
+{
+	return true;
+}
+
+void
+UnlockRelation(Relation rel, LOCKMODE mode)
+{
+}
+
+bool
+LockHasWaitersRelation(Relation rel, LOCKMODE mode)
+{
+	return false;
+}
+
+TimestampTz
+GetCurrentTimestamp(void)
+{
+	return 0;
+}
+
+bool
+TimestampDifferenceExceeds(TimestampTz start, TimestampTz stop, int ms)
+{
+	return false;
+}
+
+void
+CacheInvalidateRelcache(Relation rel)
+{
+}
+
+void
+RelationTruncate(Relation rel, BlockNumber length)
+{
+	if (length == 0 || length > nblocks)
+		server_finding("%u blocks are cut to %u", nblocks, length);
+	for (BlockNumber i = length; i < nblocks; i++)
+	{
+		if (states[i].pins)
+			server_finding("block %u is cut off and pinned", i);
+	}
+	nblocks = length;
 }
 
 /* The locks of sealers.  Nobody else is here to wait for. */
