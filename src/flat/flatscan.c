@@ -31,8 +31,6 @@
 
 #define CACHE_LINE 64
 
-static void growing_pass(VecamFlatScan *scan);
-
 /*
  * Begin a scan that may use about `memory` bytes for its candidates.  The
  * structures it is given must outlive it; memory comes from the current
@@ -45,7 +43,7 @@ vecam_flat_begin(VecamFlatScan *scan, Relation index, const VecamIndex *ix,
 {
 	Size		max_keep = memory / sizeof(VecamCandidate);
 
-	scan->pass = growing_pass;
+	scan->pass = vecam_flat_growing_pass;
 	scan->source = NULL;
 	scan->index = index;
 	scan->ix = ix;
@@ -54,7 +52,14 @@ vecam_flat_begin(VecamFlatScan *scan, Relation index, const VecamIndex *ix,
 	scan->code = ix->meta.nextents > 0 ? palloc(ix->meta.dims) : NULL;
 	scan->screen_limit = -1.0;
 	vecam_candidates_init(&scan->candidates, FIRST_KEEP);
+	scan->memory = memory;
 	scan->max_keep = Max(FIRST_KEEP, Min(max_keep, INT_MAX / 2));
+	scan->notes_rows = false;
+	scan->too_many_rows = false;
+	scan->rows = NULL;
+	scan->nrows = 0;
+	scan->allocated_rows = 0;
+	scan->missing = NULL;
 	scan->collected = false;
 	scan->started = false;
 }
@@ -197,6 +202,48 @@ scan_codes(VecamFlatScan *scan, VecamSlotPage *slots, const char *next)
 	}
 }
 
+/* Make room for as many rows more as a page has; false if they are too many. */
+static bool
+make_room_for_rows(VecamFlatScan *scan, int n)
+{
+	Size		bytes;
+
+	if (scan->nrows + n <= scan->allocated_rows)
+		return true;
+	bytes = sizeof(ItemPointerData) * 2 * ((Size) scan->nrows + n);
+	if (bytes > scan->memory + FIRST_KEEP * sizeof(ItemPointerData))
+	{
+		scan->too_many_rows = true;
+		return false;
+	}
+	scan->allocated_rows = bytes / sizeof(ItemPointerData);
+	scan->rows = scan->rows ? repalloc_huge(scan->rows, bytes) :
+		palloc_extended(bytes, MCXT_ALLOC_HUGE);
+	return true;
+}
+
+/* Note the rows of a page in the first pass, and in others that they are there. */
+static void
+note_rows(VecamFlatScan *scan, VecamSlotPage *slots)
+{
+	bool		first = !scan->collected;
+
+	if (scan->too_many_rows ||
+		(first && !make_room_for_rows(scan, slots->nslots)))
+		return;
+	for (int i = 0; i < slots->nslots; i++)
+	{
+		VecamTidEntry *slot = vecam_slot(slots, i);
+
+		if (!vecam_slot_is_live(slot))
+			continue;
+		if (first)
+			scan->rows[scan->nrows++] = slot->tid;
+		else
+			tidset_delete(scan->missing, slot->tid);
+	}
+}
+
 /*
  * Offer the rows of one page, which is pinned; `next` is the one after it, or
  * InvalidBuffer.  Takes and drops a share lock, and drops the pin.
@@ -216,6 +263,8 @@ scan_page(VecamFlatScan *scan, Buffer buf, Buffer next)
 					   BufferIsValid(next) ? BufferGetPage(next) : NULL);
 		else
 			scan_entries(scan, BufferGetBlockNumber(buf), slots);
+		if (scan->notes_rows)
+			note_rows(scan, slots);
 		scan->counters->growing_rows += slots->nlive;
 		if (scan->query)
 			scan->counters->distances_computed += slots->nlive;
@@ -228,8 +277,8 @@ scan_page(VecamFlatScan *scan, Buffer buf, Buffer next)
  * Offer all rows of the growing list.  Two pages are pinned at a time, one is
  * locked.
  */
-static void
-growing_pass(VecamFlatScan *scan)
+void
+vecam_flat_growing_pass(VecamFlatScan *scan)
 {
 	Buffer		buf;
 

@@ -31,7 +31,19 @@ typedef struct VecamFlatScan
 	VecamScreen screen;			/* passes rows that may be candidates */
 	double		screen_limit;	/* what it was made for */
 
+	/*
+	 * Beside a graph: the rows of the growing list that the first pass met, and
+	 * in a later pass those of them that it has not met, nor any one before.
+	 */
+	bool		notes_rows;
+	bool		too_many_rows;	/* to be noted */
+	ItemPointerData *rows;
+	int			nrows;
+	int			allocated_rows;
+	struct tidset_hash *missing;
+
 	VecamCandidates candidates; /* of the last pass */
+	Size		memory;
 	int			max_keep;
 	bool		collected;		/* a pass has been made */
 	bool		started;
@@ -58,6 +70,7 @@ extern void vecam_flat_begin(VecamFlatScan *scan, Relation index,
 							 const VecamIndex *ix,
 							 const VecamCodecQuery *query, Size memory,
 							 VecamSearchCounters *counters);
+extern void vecam_flat_growing_pass(VecamFlatScan *scan);
 extern void vecam_flat_offer(VecamFlatScan *scan, double bound,
 							 ItemPointer tid);
 extern bool vecam_flat_needs_pass(const VecamFlatScan *scan);

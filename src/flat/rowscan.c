@@ -5,7 +5,10 @@
  *
  * Rows move from the growing list to the graph, never back, so the growing
  * list is read first; a row that has moved since and is met again is known by
- * its TID.  The two streams are merged by bound.  A node that compaction has
+ * its TID.  The two streams are merged by bound.  The first pass over the list
+ * keeps its nearest rows only.  If a later one does not meet all the others
+ * again, it looks for them in all nodes: they may have moved to where the search
+ * has been.  A node that compaction has
  * moved is met in both places; its rows are known by their TIDs, too.
  *
  * A row of the graph may be found when rows with larger bounds have been
@@ -75,6 +78,8 @@ begin_search(VecamRowScan *scan, const float *q, const VecamCodecQuery *query,
 	vecam_entries_seed(&scan->search);
 }
 
+static void growing_pass(VecamFlatScan *growing);
+
 /*
  * Begin a scan.  `query` NULL: no distances are wanted, every bound is 0.
  * `q` is the query's components and `rotated` what vecam_codec_query_init made
@@ -106,9 +111,16 @@ vecam_rows_begin(VecamRowScan *scan, Relation index, Relation heap,
 	scan->chunks.chunk.ntids = 0;
 	scan->chunks.left = 0;
 	vecam_flat_begin(&scan->growing, index, ix, query, memory, counters);
+	if (ix->meta.kind != VECAM_KIND_FLAT)
+	{
+		scan->growing.pass = growing_pass;
+		scan->growing.source = scan;
+		scan->growing.notes_rows = true;
+	}
 	if (scan->has_graph)
 		begin_graph(scan);
-	if (scan->has_graph && query)
+	scan->searches = scan->has_graph && query;
+	if (scan->searches)
 		begin_search(scan, q, query, rotated, lookahead);
 }
 
@@ -126,7 +138,8 @@ remember_growing_rows(VecamRowScan *scan)
 {
 	VecamCandidates *growing = &scan->growing.candidates;
 
-	if (!scan->has_graph || growing->n == 0)
+	if (growing->n == 0 ||
+		(!scan->has_graph && !(scan->growing.notes_rows && growing->dropped)))
 		return;
 	for (int i = 0; i < growing->n; i++)
 	{
@@ -306,6 +319,24 @@ bound_of_node(VecamFlatScan *sweep, VecamNodeHeader *node)
 							 vecam_node_code(&scan->graph, node, sweep->code));
 }
 
+/* Has the search visited this node?  What is missing may be in any one. */
+static bool
+was_visited(VecamFlatScan *sweep, VecamRef ref, uint8 generation)
+{
+	VecamRowScan *scan = sweep->source;
+
+	return sweep == &scan->sweep && scan->searches &&
+		vecam_search_visited(&scan->search, ref, generation);
+}
+
+/* Offer a row of a node. */
+static void
+offer_row(VecamFlatScan *sweep, double bound, ItemPointer tid)
+{
+	if (sweep->missing == NULL || tidset_lookup(sweep->missing, *tid))
+		vecam_flat_offer(sweep, bound, tid);
+}
+
 /*
  * Offer the rows in the nodes of a page that the search has not visited.
  * Returns how many nodes have chunks as well, and notes them.
@@ -328,12 +359,11 @@ sweep_page(VecamFlatScan *sweep, BlockNumber blkno, ChainedNode *chained)
 		if (node == NULL)
 			break;				/* no node page */
 		if (node->state != VECAM_NODE_LIVE ||
-			(sweep->query && vecam_search_visited(&scan->search, ref,
-												  node->generation)))
+			was_visited(sweep, ref, node->generation))
 			continue;
 		bound = bound_of_node(sweep, node);
 		for (int i = 0; i < node->ntids; i++)
-			vecam_flat_offer(sweep, bound, &node->tids[i]);
+			offer_row(sweep, bound, &node->tids[i]);
 		if (node->overflow != VECAM_INVALID_REF)
 			chained[n++] = (ChainedNode) {ref, node->generation,
 				node->overflow, bound};
@@ -354,7 +384,7 @@ offer_chunks(VecamFlatScan *sweep, const ChainedNode *node)
 	while (next_chunk(scan, &walk))
 	{
 		for (int i = 0; i < walk.chunk.ntids; i++)
-			vecam_flat_offer(sweep, node->bound, &walk.chunk.tids[i]);
+			offer_row(sweep, node->bound, &walk.chunk.tids[i]);
 	}
 }
 
@@ -381,6 +411,62 @@ sweep_pass(VecamFlatScan *sweep)
 			offer_chunks(sweep, &chained[i]);
 	}
 	pfree(chained);
+}
+
+/*
+ * A graph may have come into being since the scan began, and taken rows over
+ * before the growing list was read.
+ */
+static void
+look_for_graph(VecamRowScan *scan)
+{
+	if (scan->has_graph)
+		return;
+	vecam_index_reread(scan->index, scan->ix);
+	scan->has_graph = scan->ix->meta.has_graph;
+	if (scan->has_graph)
+		begin_graph(scan);
+}
+
+/* The rows that the first pass has met, without those that the scan knows. */
+static tidset_hash *
+rows_to_come(VecamRowScan *scan)
+{
+	VecamFlatScan *growing = &scan->growing;
+	tidset_hash *rows = tidset_create(CurrentMemoryContext, growing->nrows, NULL);
+
+	for (int i = 0; i < growing->nrows; i++)
+	{
+		bool		found;
+
+		if (!is_seen(scan, &growing->rows[i]))
+			tidset_insert(rows, growing->rows[i], &found);
+	}
+	return rows;
+}
+
+/*
+ * A pass over the growing list.  Rows that an earlier pass left for this one and
+ * that are not there any more have moved to the graph, unless VACUUM has removed
+ * them.  Where they were too many to be noted, all rows of the graph are taken
+ * for such.
+ */
+static void
+growing_pass(VecamFlatScan *growing)
+{
+	VecamRowScan *scan = growing->source;
+	bool		later = growing->collected;
+
+	if (later && !growing->too_many_rows)
+		growing->missing = rows_to_come(scan);
+	vecam_flat_growing_pass(growing);
+	look_for_graph(scan);
+	if (later && scan->has_graph &&
+		(growing->missing == NULL || growing->missing->members > 0))
+		sweep_pass(growing);
+	if (growing->missing)
+		tidset_destroy(growing->missing);
+	growing->missing = NULL;
 }
 
 /*
@@ -414,7 +500,7 @@ fetch_graph(VecamRowScan *scan)
 		return;
 	while (!next->valid && !scan->swept)
 	{
-		if (scan->growing.query == NULL)
+		if (!scan->searches)
 			begin_sweep(scan);
 		else if (next_tid_of_hit(scan, &next->tid))
 		{
@@ -429,7 +515,9 @@ fetch_graph(VecamRowScan *scan)
 										   &next->bound))
 	{
 		next->upper = get_float8_infinity();
-		next->valid = !is_seen(scan, &next->tid);
+		/* a later pass over the growing list must know it */
+		next->valid = scan->growing.candidates.dropped ?
+			remember_row(scan, &next->tid) : !is_seen(scan, &next->tid);
 	}
 }
 

@@ -49,6 +49,7 @@ typedef struct VecamRowScan
 
 	/* if there is a graph */
 	bool		has_graph;
+	bool		searches;		/* there was one when the scan began */
 	bool		swept;			/* the graph is exhausted, sweep is under way */
 	VecamStore	store;
 	VecamGraph	graph;
