@@ -9,7 +9,6 @@ SELECT n, pg_indexam_progress_phasename(a.oid, n) AS phase
 FROM pg_am a, generate_series(-1, 60) n
 WHERE a.amname = 'vecam' AND pg_indexam_progress_phasename(a.oid, n) IS NOT NULL
 ORDER BY n;
-SELECT pg_indexam_progress_phasename(oid, 4294967297) FROM pg_am WHERE amname = 'vecam';
 
 -- everybody may look
 CREATE ROLE vecam_progress_other;
