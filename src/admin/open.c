@@ -38,6 +38,12 @@ check_is_vecam(Relation rel)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot access temporary indexes of other sessions")));
+	if (RecoveryInProgress() &&
+		rel->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot access unlogged index \"%s\" during recovery",
+						RelationGetRelationName(rel))));
 }
 
 /*
@@ -136,15 +142,7 @@ check_lock(bool recovery)
 Relation
 vecam_admin_open_for_check(Oid index_oid, bool recovery, Relation *table)
 {
-	Relation	index = open_owned(index_oid, AccessShareLock, table,
-								   check_lock(recovery), false);
-
-	if (recovery && index->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cannot access unlogged index \"%s\" during recovery",
-						RelationGetRelationName(index))));
-	return index;
+	return open_owned(index_oid, AccessShareLock, table, check_lock(recovery), false);
 }
 
 void

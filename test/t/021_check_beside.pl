@@ -100,6 +100,11 @@ is($standby->safe_psql('postgres',
 	'0', 'the standby is sound');
 my ($ret, $out, $err) = $standby->psql('postgres', q(SELECT vecam_check('lost_graph')));
 like($err, qr/cannot access unlogged index "lost_graph" during recovery/, 'an unlogged index cannot be checked there');
+for my $call ('vecam_stats', 'vecam_fragmentation')
+{
+	($ret, $out, $err) = $standby->psql('postgres', "SELECT $call('lost_graph')");
+	like($err, qr/cannot access unlogged index "lost_graph" during recovery/, "nor looked at by $call");
+}
 
 # What is damaged on the standby is found there.
 my $file = index_file($standby, 'idle_graph');
