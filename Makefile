@@ -14,7 +14,7 @@ REGRESS = vector_type vector_functions vector_casts vector_aggregates vector_btr
 REGRESS_OPTS = --load-extension=vecam
 
 ISOLATION = entry-cache insert-scan vacuum-scan row-locks serializable \
-	create-index-concurrently reindex-concurrently restore seal-scan
+	create-index-concurrently reindex-concurrently restore seal-scan compact-scan
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=vecam
 
 TAP_TESTS = 1

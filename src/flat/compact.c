@@ -628,7 +628,7 @@ write_extent_move(Compaction *c, VecamPin *owner_pin, uint8 *name,
 	memcpy((char *) page + ((char *) name - (char *) owner_pin->page),
 		   &new_pin.blkno, sizeof(BlockNumber));
 	old_page = vecam_change_page(&change, old_pin, false);
-	memcpy(vecam_change_page(&change, &new_pin, true), old_page, BLCKSZ);
+	vecam_page_copy(vecam_change_page(&change, &new_pin, true), old_page);
 	vecam_page_free(old_page);
 	vecam_change_finish(&change);
 	c->progress++;

@@ -298,7 +298,7 @@ pin_row(GrowingRow *row, VecamRef node, VecamPin *pin)
 	{
 		VecamGrowingEntry *entry = growing_entry(pin->page, row->slot);
 
-		if (ItemPointerEquals(&entry->tid, &row->tid) && entry->node == node)
+		if (vecam_same_tid(&entry->tid, &row->tid) && entry->node == node)
 			return true;
 	}
 	vecam_store_unpin(&sealer->store, pin);

@@ -9,7 +9,7 @@
 #define VECAM_TIDSET_H
 
 #include "common/hashfn.h"
-#include "storage/itemptr.h"
+#include "page/page.h"
 
 /* Room in a set at first. */
 #define VECAM_TIDSET_ROWS 32
@@ -32,7 +32,7 @@ hash_tid(const ItemPointerData *tid)
 #define SH_KEY_TYPE ItemPointerData
 #define SH_KEY tid
 #define SH_HASH_KEY(tb, key) hash_tid(&(key))
-#define SH_EQUAL(tb, a, b) (ItemPointerEquals(&(a), &(b)))
+#define SH_EQUAL(tb, a, b) (vecam_same_tid(&(a), &(b)))
 #define SH_SCOPE static inline
 #define SH_DECLARE
 #define SH_DEFINE

@@ -122,12 +122,11 @@ fill_node(VecamLink *link, VecamGraph *graph, VecamNodeHeader *node,
 		  VecamNodeState state, ItemPointer tid)
 {
 	const VecamIndex *ix = graph->ix;
-	int			generation = node->generation;
 
 	memset(node, 0, ix->nodes.node_size);
 	node->state = state;
 	node->level = link->level;
-	node->generation = generation + 1;
+	node->generation = link->generation;
 	node->overflow = VECAM_INVALID_REF;
 	node->extra = link->point.extra;
 	node->sq8 = link->head;
@@ -261,7 +260,7 @@ vecam_link_write_node(VecamLink *link, VecamGraph *graph, VecamNodeState state,
 		return false;
 	}
 	link->ref = VecamMakeRef(nl, pin.blkno, slot);
-	link->generation = vecam_node_at(nl, pin.page, slot)->generation + 1;
+	link->generation = vecam_node_next_generation(pin.page, nl, slot);
 
 	vecam_change_start(&change, graph->store);
 	if (also)

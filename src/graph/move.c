@@ -137,7 +137,7 @@ copy_node(const VecamNodeLayout *nl, Page page, int slot,
 		  const VecamNodeHeader *node)
 {
 	VecamNodeHeader *copy = vecam_node_at(nl, page, slot);
-	uint8		generation = copy->generation + 1;
+	uint8		generation = vecam_node_next_generation(page, nl, slot);
 
 	vecam_node_page_use_slot(page, nl, slot);
 	memcpy(copy, node, nl->node_size);
@@ -512,7 +512,7 @@ free_moved(FinishState *state, BlockNumber blkno)
 	}
 	nodes->nfree += nfreed;
 	if (nodes->nfree == nl->per_page)
-		vecam_page_free(page);
+		vecam_node_page_free(page, nl);
 	if (nfreed > 0)
 		vecam_change_finish(&change);
 	vecam_store_unpin(graph->store, &pin);

@@ -530,7 +530,7 @@ drop_dead_entries(VecamRepair *repair)
 
 /*
  * Free a dead node, and its extent pages; with the last node its page becomes
- * free, too.  No edge leads to it, so that generations may begin anew there.
+ * free, too.
  *
  * WAL: node page, [extent pages].
  */
@@ -562,7 +562,7 @@ free_node(VecamRepair *repair, VecamRef ref)
 	vecam_change_start(&change, graph->store);
 	page = vecam_change_page(&change, &pin, false);
 	if (whole)
-		vecam_page_free(page);
+		vecam_node_page_free(page, nl);
 	else
 	{
 		vecam_node_at(nl, page, VecamRefSlot(nl, ref))->state = VECAM_NODE_FREE;

@@ -54,7 +54,7 @@ names_node(VecamGraph *graph, const VecamTidChunk *chunk, VecamRef node_ref,
 	ItemPointerData owner;
 
 	set_node_pointer(&graph->ix->nodes, &owner, node_ref);
-	return ItemPointerEquals(unconstify(ItemPointerData *, &chunk->node), &owner) &&
+	return vecam_same_tid(&chunk->node, &owner) &&
 		chunk->generation == generation;
 }
 

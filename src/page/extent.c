@@ -41,6 +41,7 @@ vecam_extent_write(VecamStore *store, const void *data, Size bytes,
 	PGAlignedBlock image;
 	Page		page = (Page) image.data;
 
+	memset(page, 0, BLCKSZ);
 	vecam_page_init(page, VECAM_PAGE_EXTENT);
 	VecamPageGetOpaque(page)->next = next;
 	memcpy(PageGetContents(page), data, bytes);

@@ -108,6 +108,7 @@ vecam_writer_finish(VecamListWriter *writer, VecamListRoot *root)
 	PGAlignedBlock image;
 	Page		page = (Page) image.data;
 
+	memset(page, 0, BLCKSZ);
 	for (Size p = npages; p-- > 0;)
 	{
 		Size		first = p * VECAM_DIRECTORY_CAPACITY;

@@ -147,7 +147,7 @@ vecam_node_layout(VecamNodeLayout *layout, int dims, VecamMetric metric,
 }
 
 /*
- * Make the page an empty node page: all slots are free, of generation 0.
+ * Make the page an empty node page: all slots are free.
  */
 void
 vecam_node_page_init(Page page, const VecamNodeLayout *layout)
@@ -175,6 +175,43 @@ vecam_node_page_use_slot(Page page, const VecamNodeLayout *layout, int slot)
 
 	if (vecam_page_used(page) < used)
 		vecam_page_set_used(page, used);
+}
+
+static bool
+is_slot_used(Page page, const VecamNodeLayout *layout, int slot)
+{
+	return vecam_page_used(page) > sizeof(VecamNodePage) +
+		(Size) layout->node_size * slot;
+}
+
+/*
+ * The generation of a node that is to be written to a slot of the page.
+ */
+uint8
+vecam_node_next_generation(Page page, const VecamNodeLayout *layout, int slot)
+{
+	if (is_slot_used(page, layout, slot))
+		return vecam_node_at(layout, page, slot)->generation + 1;
+	return VecamPageGetOpaque(page)->generation + 1;
+}
+
+/*
+ * Turn the node page, whose nodes are gone, into a free page.  Scans remember
+ * nodes by place and generation, so those to come must not be taken for them.
+ */
+void
+vecam_node_page_free(Page page, const VecamNodeLayout *layout)
+{
+	uint8		first = VecamPageGetOpaque(page)->generation;
+	uint8		used = 0;		/* generations, cyclic */
+
+	for (int slot = 0; slot < layout->per_page; slot++)
+	{
+		if (is_slot_used(page, layout, slot))
+			used = Max(used, (uint8) (vecam_node_at(layout, page, slot)->generation - first));
+	}
+	vecam_page_free(page);
+	VecamPageGetOpaque(page)->generation = first + used;
 }
 
 /*

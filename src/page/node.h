@@ -144,6 +144,10 @@ extern void vecam_node_layout(VecamNodeLayout *layout, int dims,
 							  VecamMetric metric, int nextents, int m,
 							  int sketch_bits, bool want_fine);
 extern void vecam_node_page_init(Page page, const VecamNodeLayout *layout);
+extern void vecam_node_page_free(Page page, const VecamNodeLayout *layout);
+extern uint8 vecam_node_next_generation(Page page,
+										const VecamNodeLayout *layout,
+										int slot);
 extern void vecam_node_page_use_slot(Page page, const VecamNodeLayout *layout,
 									 int slot);
 extern int	vecam_nodes_count_rows(const VecamNodeLayout *layout, Page page);

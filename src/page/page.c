@@ -11,19 +11,35 @@
 #include "utils/rel.h"
 
 /*
- * Make the page an empty page of the given kind.  The caller holds it
- * exclusively or owns the image.
+ * Make the page, which is one of ours or all zeroes, an empty page of the given
+ * kind.  The caller holds it exclusively or owns the image.
  */
 void
 vecam_page_init(Page page, VecamPageKind kind)
 {
+	uint8		generation = PageIsNew(page) ? 0 :
+		VecamPageGetOpaque(page)->generation;
 	VecamPageOpaque opaque;
 
 	PageInit(page, BLCKSZ, sizeof(VecamPageOpaqueData));
 	opaque = VecamPageGetOpaque(page);
 	opaque->next = InvalidBlockNumber;
 	opaque->kind = kind;
+	opaque->generation = generation;
 	opaque->page_id = VECAM_PAGE_ID;
+}
+
+/*
+ * Let a page image be a copy of another page, but for what belongs to its block.
+ */
+void
+vecam_page_copy(Page to, Page from)
+{
+	uint8		generation = PageIsNew(to) ? 0 :
+		VecamPageGetOpaque(to)->generation;
+
+	memcpy(to, from, BLCKSZ);
+	VecamPageGetOpaque(to)->generation = generation;
 }
 
 /*

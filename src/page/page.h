@@ -11,7 +11,7 @@
  *		24		...		contents (structs below)
  *		8184	4		next page of a chain (directory and mean pages)
  *		8188	1		kind
- *		8189	1		flags (zero)
+ *		8189	1		generation, see VecamPageOpaqueData
  *		8190	2		VECAM_PAGE_ID
  *
  * Byte offsets here are those of 8 kB blocks.  src/README.md has the states,
@@ -56,11 +56,16 @@ typedef enum VecamPageKind
 
 #define VECAM_NPAGEKINDS 8
 
+/*
+ * `generation`: that of the last node that stood on this block before it last
+ * became a node page.  A scan tells by it whether a node is the one that it has
+ * seen in that place, so a block keeps it, whatever it is used for.
+ */
 typedef struct VecamPageOpaqueData
 {
 	BlockNumber next;
 	uint8		kind;
-	uint8		flags;
+	uint8		generation;
 	uint16		page_id;
 } VecamPageOpaqueData;
 
@@ -73,6 +78,13 @@ static inline VecamPageOpaque
 VecamPageGetOpaque(Page page)
 {
 	return (VecamPageOpaque) PageGetSpecialPointer(page);
+}
+
+/* ItemPointerEquals is for valid ones only, which a freed slot has not. */
+static inline bool
+vecam_same_tid(const ItemPointerData *a, const ItemPointerData *b)
+{
+	return memcmp(a, b, sizeof(ItemPointerData)) == 0;
 }
 
 /* Bytes for contents on one page: 8,160. */
@@ -292,6 +304,7 @@ extern void vecam_page_init(Page page, VecamPageKind kind);
 extern void vecam_page_set_used(Page page, Size bytes);
 extern Size vecam_page_used(Page page);
 extern void vecam_page_free(Page page);
+extern void vecam_page_copy(Page to, Page from);
 extern const char *vecam_page_damage(Page page);
 extern void vecam_page_check(Relation index, BlockNumber blkno, Page page);
 extern bool vecam_page_is(Relation index, Buffer buf, VecamPageKind kind);

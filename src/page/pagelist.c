@@ -700,7 +700,7 @@ move_locked_directory(Relation index, VecamList list, Buffer meta_buf,
 	if (root->target == old)
 		root->target = new;
 	old_page = vecam_record_page(record, old_buf, false);
-	memcpy(vecam_record_page(record, new_buf, true), old_page, BLCKSZ);
+	vecam_page_copy(vecam_record_page(record, new_buf, true), old_page);
 	vecam_page_free(old_page);
 	vecam_record_finish(record);
 }

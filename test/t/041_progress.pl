@@ -18,11 +18,15 @@ use VecamTest;
 my $class = 1986356065;
 my $node = new_node('main');
 
-$node->append_conf('postgresql.conf', "min_parallel_index_scan_size = 0\nvecam.stop_points = off\n");
+$node->append_conf('postgresql.conf', 'min_parallel_index_scan_size = 0');
 $node->start;
 add_graph_helpers($node);
-my $has_stops =
-  $node->safe_psql('postgres', q(LOAD 'vecam'; SELECT source <> 'default' AND vartype = 'bool' AND short_desc <> '' FROM pg_settings WHERE name = 'vecam.stop_points')) eq 't';
+my $has_stops = $node->safe_psql('postgres', q(LOAD 'vecam'; SELECT current_setting('vecam.stop_points', true) IS NOT NULL)) eq 't';
+if ($has_stops)
+{
+	$node->append_conf('postgresql.conf', 'vecam.stop_points = off');
+	$node->reload;
+}
 
 # held waits at one of its calls, for whoever has the advisory lock of that name.
 $node->safe_psql(
