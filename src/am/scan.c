@@ -283,6 +283,12 @@ vecam_gettuple(IndexScanDesc scan, ScanDirection dir)
 	scan->xs_recheck = false;
 	if (found)
 	{
+		if (!ItemPointerIsValid(&scan->xs_heaptid))
+			ereport(ERROR,
+					(errcode(ERRCODE_INDEX_CORRUPTED),
+					 errmsg("index \"%s\" has a row with an invalid TID",
+							RelationGetRelationName(scan->indexRelation)),
+					 errhint("Please REINDEX it.")));
 		so->counters.heap_rows++;
 		if (scan->xs_recheckorderby)
 			so->counters.heap_rechecks++;

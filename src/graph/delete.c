@@ -38,6 +38,11 @@ filter_on_page(DeleteState *state, ItemPointerData *tids, uint16 *ntids,
 	Size		tids_at = (char *) tids - (char *) pin->page;
 	Size		ntids_at = (char *) ntids - (char *) pin->page;
 
+	for (int i = 0; i < *ntids; i++)
+	{
+		if (!ItemPointerIsValid(&tids[i]))
+			vecam_corrupt(state->store.index, pin->blkno, "invalid TID");
+	}
 	memcpy(kept, tids, sizeof(ItemPointerData) * *ntids);
 	n = vecam_filter_tids(kept, *ntids, state->callback, state->callback_state);
 	if (n == *ntids)
