@@ -66,9 +66,10 @@ vecam_options_init(void)
 					   "Valid values are \"heap\" and \"page\".",
 					   AccessExclusiveLock);
 	add_int("m", "Neighbors of a node in the upper levels of the graph",
-			DEFAULT_M, 2, 100);
+			DEFAULT_M, 2, VECAM_MAX_M);
 	add_int("ef_construction", "Candidates examined when a row is linked",
-			DEFAULT_EF_CONSTRUCTION, 4, 2000);
+			DEFAULT_EF_CONSTRUCTION, VECAM_MIN_EF_CONSTRUCTION,
+			VECAM_MAX_EF_CONSTRUCTION);
 	add_int("flat_threshold", "Rows up to which kind = auto searches flat",
 			DEFAULT_FLAT_THRESHOLD, 0, INT_MAX);
 	add_int("seal_threshold",

@@ -80,9 +80,12 @@ shape_damage(Relation index, const VecamMetaPageData *meta)
 	if (meta->dims < 1 || meta->dims > VECAM_MAX_DIMS ||
 		meta->metric > VECAM_METRIC_IP || meta->kind > VECAM_KIND_HNSW ||
 		meta->m < 2 || meta->m > VECAM_MAX_M ||
+		meta->ef_construction < VECAM_MIN_EF_CONSTRUCTION ||
+		meta->ef_construction > VECAM_MAX_EF_CONSTRUCTION ||
 		(typmod > 0 && meta->dims != typmod))
-		return psprintf("%u dimensions, metric %u, kind %u, m %u",
-						meta->dims, meta->metric, meta->kind, meta->m);
+		return psprintf("%u dimensions, metric %u, kind %u, m %u, ef_construction %u",
+						meta->dims, meta->metric, meta->kind, meta->m,
+						meta->ef_construction);
 
 	vecam_meta_init(&expected, meta->dims, meta->metric, meta->kind, meta->m,
 					0, meta->sketch_bits, meta->fine_bits > 0, 0);

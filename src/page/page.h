@@ -38,8 +38,10 @@
 /* Dimensions that can be indexed: all that the type can have. */
 #define VECAM_MAX_DIMS		16000
 
-/* Largest value of the option m. */
+/* Limits of the options m and ef_construction. */
 #define VECAM_MAX_M			100
+#define VECAM_MIN_EF_CONSTRUCTION 4
+#define VECAM_MAX_EF_CONSTRUCTION 2000
 
 /* Values are on disk. */
 typedef enum VecamPageKind
