@@ -830,11 +830,15 @@ vecam_list_count_pages(Relation index, VecamList list)
 bool
 vecam_list_remove_page(Relation index, BlockNumber directory, BlockNumber blkno)
 {
-	Buffer		dir_buf = ReadBuffer(index, directory);
-	Buffer		buf = ReadBuffer(index, blkno);
+	Buffer		dir_buf;
+	Buffer		buf;
 	VecamDirectoryPage *dir;
 	bool		removed = false;
 
+	if (directory == blkno)
+		vecam_corrupt(index, directory, "directory page that names itself");
+	dir_buf = ReadBuffer(index, directory);
+	buf = ReadBuffer(index, blkno);
 	LockBuffer(dir_buf, BUFFER_LOCK_EXCLUSIVE);
 	LockBuffer(buf, BUFFER_LOCK_EXCLUSIVE);
 
