@@ -148,7 +148,7 @@ vecam_page_damage(Page page)
 		header->pd_special != BLCKSZ - MAXALIGN(sizeof(VecamPageOpaqueData)) ||
 		header->pd_lower < SizeOfPageHeaderData ||
 		header->pd_lower > header->pd_upper ||
-		header->pd_upper > header->pd_special)
+		header->pd_upper != header->pd_special)
 		return "page header";
 
 	opaque = VecamPageGetOpaque(page);
