@@ -499,25 +499,50 @@ extend_chain(Relation index, Buffer meta_buf, Buffer last_buf, Buffer dir_buf,
 	vecam_record_finish(record);
 }
 
+static bool
+is_block(Buffer buf, BlockNumber blkno)
+{
+	return BufferIsValid(buf) && BufferGetBlockNumber(buf) == blkno;
+}
+
+/*
+ * Lock the directory page at a place of the chain, exclusively.  A damaged chain
+ * may go in a circle, or lead to one of the free pages that are locked already
+ * (InvalidBuffer for none).
+ */
+static Buffer
+lock_in_chain(Relation index, BlockNumber blkno, VecamList list, uint32 ordinal,
+			  Buffer free_buf, Buffer other_free_buf)
+{
+	Buffer		buf;
+
+	if (is_block(free_buf, blkno) || is_block(other_free_buf, blkno))
+		vecam_corrupt(index, blkno, "free page in the directory of list %d", list);
+	buf = read_directory(index, blkno, list, BUFFER_LOCK_EXCLUSIVE);
+	if (VecamPageGetDirectory(BufferGetPage(buf))->ordinal != ordinal)
+		vecam_corrupt(index, blkno, "directory page %u, not %u",
+					  VecamPageGetDirectory(BufferGetPage(buf))->ordinal,
+					  ordinal);
+	return buf;
+}
+
 /*
  * The first directory page of the chain with room, or else the last one,
  * exclusively locked; *has_room says which.
  */
 static Buffer
-find_directory(Relation index, BlockNumber head, VecamList list, bool *has_room)
+find_directory(Relation index, BlockNumber head, VecamList list, Buffer dir_buf,
+			   Buffer new_buf, bool *has_room)
 {
 	BlockNumber blkno = head;
 
 	for (uint32 ordinal = 0;; ordinal++)
 	{
-		Buffer		buf = read_directory(index, blkno, list,
-										 BUFFER_LOCK_EXCLUSIVE);
+		Buffer		buf = lock_in_chain(index, blkno, list, ordinal, dir_buf,
+										new_buf);
 		Page		page = BufferGetPage(buf);
 		BlockNumber next = VecamPageGetOpaque(page)->next;
 
-		if (VecamPageGetDirectory(page)->ordinal != ordinal)
-			vecam_corrupt(index, blkno, "directory page %u, not %u",
-						  VecamPageGetDirectory(page)->ordinal, ordinal);
 		*has_room = directory_has_room(page);
 		if (*has_room || !BlockNumberIsValid(next))
 			return buf;
@@ -547,7 +572,8 @@ grow_directory(Relation index, Buffer dir_buf, Buffer buf,
 		start_list(index, meta_buf, dir_buf, buf, list, slot_size);
 	else
 	{
-		Buffer		found_buf = find_directory(index, head, list, &has_room);
+		Buffer		found_buf = find_directory(index, head, list, dir_buf, buf,
+											   &has_room);
 
 		if (has_room)
 			retarget_list(index, meta_buf, found_buf, buf, list, slot_size);
@@ -607,18 +633,19 @@ vecam_list_add_page(Relation index, VecamList list, int slot_size)
 
 /* The last directory page of the chain, exclusively locked. */
 static Buffer
-lock_last_directory(Relation index, BlockNumber head, VecamList list)
+lock_last_directory(Relation index, BlockNumber head, VecamList list, Buffer buf,
+					Buffer dir_buf)
 {
-	Buffer		buf = read_directory(index, head, list, BUFFER_LOCK_EXCLUSIVE);
+	BlockNumber blkno = head;
 
-	for (;;)
+	for (uint32 ordinal = 0;; ordinal++)
 	{
-		BlockNumber next = VecamPageGetOpaque(BufferGetPage(buf))->next;
+		Buffer		found = lock_in_chain(index, blkno, list, ordinal, buf, dir_buf);
 
-		if (!BlockNumberIsValid(next))
-			return buf;
-		UnlockReleaseBuffer(buf);
-		buf = read_directory(index, next, list, BUFFER_LOCK_EXCLUSIVE);
+		blkno = VecamPageGetOpaque(BufferGetPage(found))->next;
+		if (!BlockNumberIsValid(blkno))
+			return found;
+		UnlockReleaseBuffer(found);
 	}
 }
 
@@ -639,7 +666,7 @@ vecam_list_append_page(Relation index, VecamList list, int slot_size,
 	LockBuffer(meta_buf, BUFFER_LOCK_EXCLUSIVE);
 	last_buf = lock_last_directory(index,
 								   vecam_meta_of_buffer(index, meta_buf)->lists[list].head,
-								   list);
+								   list, buf, dir_buf);
 	full = VecamPageGetDirectory(BufferGetPage(last_buf))->nblocks ==
 		VECAM_DIRECTORY_CAPACITY;
 	if (!full)
@@ -657,17 +684,17 @@ vecam_list_append_page(Relation index, VecamList list, int slot_size,
  */
 static Buffer
 lock_directory_before(Relation index, BlockNumber head, VecamList list,
-					  BlockNumber blkno)
+					  BlockNumber blkno, Buffer new_buf)
 {
 	BlockNumber next = head;
 
-	while (next != blkno)
+	for (uint32 ordinal = 0; next != blkno; ordinal++)
 	{
 		Buffer		buf;
 
 		if (!BlockNumberIsValid(next))
 			vecam_corrupt(index, blkno, "directory page in no chain");
-		buf = read_directory(index, next, list, BUFFER_LOCK_EXCLUSIVE);
+		buf = lock_in_chain(index, next, list, ordinal, new_buf, InvalidBuffer);
 		next = VecamPageGetOpaque(BufferGetPage(buf))->next;
 		if (next == blkno)
 			return buf;
@@ -728,7 +755,7 @@ vecam_list_move_directory(Relation index, BlockNumber blkno, Buffer new_buf)
 		/* under the lock of the meta page no other one moves */
 		before_buf = lock_directory_before(index,
 										   vecam_meta_of_buffer(index, meta_buf)->lists[list].head,
-										   list, blkno);
+										   list, blkno, new_buf);
 		LockBuffer(old_buf, BUFFER_LOCK_EXCLUSIVE);
 		move_locked_directory(index, list, meta_buf, before_buf, old_buf,
 							  new_buf);
