@@ -366,3 +366,15 @@ RESET ROLE;
 DROP TABLE t, long, long_cp, few, cp, cp_dead, before, before_answers, "Odd", c, flat_cp CASCADE;
 DROP ROLE regress_vecam_restorer;
 DROP FUNCTION cp_vector, cp_rows, answers, is_sound, round_trip, refused, refused_if, crc32c, little_endian, sign_chunk, lie;
+
+-- written at one level of instructions, read at another
+CREATE TABLE level (id int, v vector(16));
+INSERT INTO level SELECT i, ARRAY(SELECT sin(i * k) FROM generate_series(1, 16) k)::real[]::vector FROM generate_series(1, 2000) i;
+CREATE INDEX level_v ON level USING vecam (v) WITH (kind = hnsw);
+CREATE TABLE level_graph AS SELECT * FROM vecam_checkpoint('level_v');
+SET vecam.simd = scalar;
+SELECT * FROM vecam_restore('level_v', 'level_graph');
+SELECT count(*) AS different FROM (SELECT * FROM vecam_checkpoint('level_v') EXCEPT SELECT * FROM level_graph) d;
+RESET vecam.simd;
+SELECT * FROM vecam_check('level_v', true);
+DROP TABLE level, level_graph;

@@ -159,17 +159,19 @@ sub is_sound
 	return;
 }
 
-# Starts pgbench on a script, in the background; pgbench goes on if a
-# transaction fails on a serialization or deadlock error only.
+# Starts pgbench on a script, in the background, for a time or for the number of
+# `transactions` of each client; pgbench goes on if a transaction fails on a
+# serialization or deadlock error only.
 sub start_load
 {
-	my ($node, $script, $clients, $seconds) = @_;
+	my ($node, $script, $clients, $seconds, %params) = @_;
+	my @length = $params{transactions} ? ('-t', $params{transactions}) : ('-T', $seconds);
 	my $file = PostgreSQL::Test::Utils::tempdir . "/load." . int(rand(1e9)) . ".sql";
 	my $out = '';
 
 	append_to_file($file, $script);
 	my $run = IPC::Run::start(
-		[ 'pgbench', '-n', '-c', $clients, '-j', 1, '-T', $seconds,
+		[ 'pgbench', '-n', '-c', $clients, '-j', 1, @length,
 			'-f', $file, '-h', $node->host, '-p', $node->port, 'postgres' ],
 		'>', \$out, '2>&1');
 	return { run => $run, out => \$out };
