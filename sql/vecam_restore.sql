@@ -235,10 +235,12 @@ SELECT lie(0, 22, '\x4000') AS sketch_bits;
 SELECT lie(0, 24, '\x00') AS fine_bits;
 SELECT lie(0, 25, '\x10') AS entry_level;
 SELECT lie(0, 26, '\x00') AS no_mean;
-SELECT lie(0, 32, '\x0000807f') AS mean;
-SELECT lie(0, 32, '\x0000803f') AS other_mean;
+SELECT lie(0, 40, '\x0000807f') AS mean;
+SELECT lie(0, 40, '\x0000803f') AS other_mean;
 SELECT is_sound('few_v');
 SELECT lie(0, 28, '\x0000c07f') AS max_norm;
+SELECT lie(0, 32, '\x0000') AS no_ef_construction;
+SELECT lie(0, 32, '\xffff') AS wild_ef_construction;
 SELECT lie(0, 8, '\x99') AS seed;
 -- the first node: flags, level, degree, zero, lo, delta, norm2, code of three bytes, edges
 SELECT get_byte(data, 16 + 2) > 1 AS has_edges FROM c WHERE chunk = 1;
@@ -339,6 +341,23 @@ FETCH c;
 SELECT vecam_restore('part_v_idx', 'cp');
 ROLLBACK;
 DROP TABLE parts;
+
+-- ef_construction is the checkpoint's, until the index is built anew
+CREATE TABLE efs (id int, v vector(9)) WITH (autovacuum_enabled = off);
+INSERT INTO efs SELECT * FROM cp_rows(1, 300);
+CREATE INDEX efs_v ON efs USING vecam (v) WITH (kind = hnsw, ef_construction = 40);
+CREATE TABLE efs_cp AS SELECT * FROM vecam_checkpoint('efs_v');
+DROP INDEX efs_v;
+CREATE INDEX efs_v ON efs USING vecam (v) WITH (kind = hnsw);
+SELECT ef_construction FROM vecam_stats('efs_v');
+SET client_min_messages = notice;
+SELECT * FROM vecam_restore('efs_v', 'efs_cp');
+SET client_min_messages = warning;
+SELECT ef_construction FROM vecam_stats('efs_v');
+SELECT count(*) AS different FROM efs_cp a FULL JOIN vecam_checkpoint('efs_v') b USING (chunk) WHERE a.data IS DISTINCT FROM b.data;
+REINDEX INDEX efs_v;
+SELECT ef_construction FROM vecam_stats('efs_v');
+DROP TABLE efs, efs_cp;
 
 -- who may do what
 CREATE INDEX t_id ON t (id);

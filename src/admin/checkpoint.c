@@ -20,6 +20,7 @@
 #include "compat.h"
 #include "graph/graph.h"
 #include "miscadmin.h"
+#include "page/bigarray.h"
 #include "page/checkpoint.h"
 #include "page/claim.h"
 #include "page/progress.h"
@@ -30,6 +31,13 @@ PG_FUNCTION_INFO_V1(vecam_checkpoint);
 
 #define NO_ORDINAL PG_UINT32_MAX
 
+/* What is noted of a place of a node. */
+typedef struct PlaceNote
+{
+	uint32		number;			/* ordinal + 1; 0: no node */
+	uint8		generation;
+} PlaceNote;
+
 typedef struct Checkpoint
 {
 	Relation	index;
@@ -37,8 +45,7 @@ typedef struct Checkpoint
 	VecamStore	store;
 	VecamGraph	graph;
 	BlockNumber nblocks;		/* of the relation when the first pass began */
-	uint32	   *ordinals;		/* nblocks * per_page, NO_ORDINAL: no node */
-	uint8	   *generations;	/* the same */
+	VecamBigArray *places;		/* PlaceNote[nblocks * per_page] */
 	uint32		nnodes;
 	VecamCheckpointWriter writer;
 	uint8	   *code;			/* put together from extent pages */
@@ -77,14 +84,22 @@ place_of(Checkpoint *cp, VecamRef ref)
 	return (int64) blkno * nl->per_page + slot;
 }
 
+/* What is noted of a place; good until another note is asked for. */
+static PlaceNote *
+note_of(Checkpoint *cp, Size place)
+{
+	return vecam_bigarray_at(cp->places, place);
+}
+
 /* The ordinal of the node that an edge leads to, or NO_ORDINAL. */
 static uint32
 ordinal_of(Checkpoint *cp, VecamRef ref, uint8 generation)
 {
 	int64		place = place_of(cp, ref);
+	PlaceNote  *note = place >= 0 ? note_of(cp, place) : NULL;
 
-	return place >= 0 && cp->generations[place] == generation ?
-		cp->ordinals[place] : NO_ORDINAL;
+	return note && note->number > 0 && note->generation == generation ?
+		note->number - 1 : NO_ORDINAL;
 }
 
 /*
@@ -96,12 +111,10 @@ number_nodes(Checkpoint *cp)
 {
 	const VecamNodeLayout *nl = &cp->ix->nodes;
 	PGAlignedBlock copy;
-	Size		n = mul_size(cp->nblocks, nl->per_page);
 
-	cp->ordinals = palloc_extended(mul_size(n, sizeof(uint32)),
-								   MCXT_ALLOC_HUGE);
-	cp->generations = palloc_extended(n, MCXT_ALLOC_HUGE);
-	memset(cp->ordinals, 0xFF, n * sizeof(uint32));
+	cp->places = vecam_bigarray_create(mul_size(cp->nblocks, nl->per_page),
+									   sizeof(PlaceNote),
+									   vecam_maintenance_memory());
 	vecam_progress_begin(cp->index, VECAM_PROGRESS_NUMBER_NODES, cp->nblocks);
 	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < cp->nblocks; blkno++)
 	{
@@ -112,14 +125,14 @@ number_nodes(Checkpoint *cp)
 		for (int slot = 0; slot < nl->per_page; slot++)
 		{
 			VecamNodeHeader *node = vecam_node_at(nl, (Page) copy.data, slot);
-			Size		place = (Size) blkno * nl->per_page + slot;
+			PlaceNote	note = {0, node->generation};
 
-			cp->generations[place] = node->generation;
 			if (node->state == VECAM_NODE_MOVED)
-				cp->ordinals[place] = ordinal_of(cp, node->forward,
-												 node->forward_generation);
+				note.number = ordinal_of(cp, node->forward,
+										 node->forward_generation) + 1;
 			else if (node->state != VECAM_NODE_FREE)
-				cp->ordinals[place] = cp->nnodes++;
+				note.number = ++cp->nnodes;
+			*note_of(cp, (Size) blkno * nl->per_page + slot) = note;
 		}
 	}
 }
@@ -184,13 +197,15 @@ write_nodes(Checkpoint *cp)
 		{
 			VecamNodeHeader *node = vecam_node_at(nl, (Page) copy.data, slot);
 
-			if (cp->ordinals[place + slot] == NO_ORDINAL)
+			uint32		number = note_of(cp, place + slot)->number;
+
+			if (number == 0)
 				continue;
 			if (!is_read && !read_node_page(cp, blkno, (Page) copy.data))
 				vecam_corrupt(cp->index, blkno, "nodes have gone");
 			is_read = true;
 			if (node->state != VECAM_NODE_MOVED)
-				write_node(cp, node, cp->ordinals[place + slot]);
+				write_node(cp, node, number - 1);
 		}
 	}
 }
@@ -209,6 +224,7 @@ write_head(Checkpoint *cp)
 	head.metric = meta->metric;
 	head.kind = meta->kind;
 	head.m = meta->m;
+	head.ef_construction = meta->ef_construction;
 	head.sketch_bits = meta->sketch_bits;
 	head.fine_bits = meta->fine_bits;
 	head.entry_level = meta->entry_level;
@@ -252,11 +268,14 @@ write_checkpoint(Checkpoint *cp)
 	if (cp->nnodes > 0)
 		write_nodes(cp);
 	vecam_checkpoint_write_end(&cp->writer);
+	if (cp->places)
+		vecam_bigarray_free(cp->places);
 }
 
 /*
  * vecam_checkpoint(index regclass): the graph, as chunks that vecam_restore
- * reads.  Memory: work_mem, and five bytes for each place of a node.
+ * reads.  Memory: work_mem for the chunks, and maintenance_work_mem for the
+ * numbers of the nodes.
  */
 Datum
 vecam_checkpoint(PG_FUNCTION_ARGS)

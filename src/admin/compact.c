@@ -102,8 +102,7 @@ vecam_compact(PG_FUNCTION_ARGS)
 	length = RelationGetNumberOfBlocks(index);
 	vecam_admin_become_owner(&user, table);
 	vecam_progress_start(index);
-	vecam_compact_index(index, max_pages, (Size) maintenance_work_mem * 1024,
-						no_delay, &stats);
+	vecam_compact_index(index, max_pages, no_delay, &stats);
 	vecam_truncate_index(index);
 	length -= RelationGetNumberOfBlocks(index);
 	stats.bytes_reclaimed = Max(length, 0) * BLCKSZ;

@@ -457,7 +457,10 @@ log_pages(Relation index)
 	}
 }
 
-/* Take the seed from the checkpoint as well; returns the mean. */
+/*
+ * Take the seed from the checkpoint as well, and ef_construction, so that the
+ * rows to come are linked as the graph's are; returns the mean.
+ */
 static float *
 restored_mean(BuildState *state)
 {
@@ -465,6 +468,14 @@ restored_mean(BuildState *state)
 
 	vecam_restore_start(state->restore);
 	vecam_restore_check_shape(&reader->head, &state->meta);
+	if (reader->head.ef_construction != state->meta.ef_construction)
+		ereport(NOTICE,
+				(errmsg("index \"%s\" takes ef_construction %u from the checkpoint",
+						RelationGetRelationName(state->index),
+						reader->head.ef_construction),
+				 errdetail("REINDEX would build it with the option's %u.",
+						   state->meta.ef_construction)));
+	state->meta.ef_construction = reader->head.ef_construction;
 	state->meta.seed = reader->head.seed;
 	state->meta.max_norm = reader->head.max_norm;
 	return reader->mean;

@@ -115,8 +115,7 @@ maintain_graph(IndexVacuumInfo *info, VecamIndex *ix,
 		seal_growing_rows(index);
 	VECAM_STOP("vacuum-cleanup");
 	sealer = vecam_sealer_begin(index, VECAM_SEAL_EXCLUSIVE, true);
-	vecam_finish_moves(&sealer->graph, (Size) maintenance_work_mem * 1024, delay_finish,
-					   NULL);
+	vecam_finish_moves(&sealer->graph, delay_finish, NULL);
 	vecam_sealer_trim_chunks(sealer, false, vecam_vacuum_delay_point);
 	VECAM_STOP("vacuum-trimmed");
 	if (seal)
@@ -148,7 +147,6 @@ compact_fragmented(Relation index, const VecamIndex *ix)
 								  vecam_vacuum_delay_point) <= threshold)
 		return;
 	vecam_compact_index(index, Max(nblocks / COMPACT_PARTS, MIN_COMPACT_PAGES),
-						(Size) maintenance_work_mem * 1024,
 						vecam_vacuum_delay_point, &stats);
 	VECAM_STOP("vacuum-compacted");
 }

@@ -32,6 +32,7 @@
 #include "flat/seal.h"
 #include "graph/tids.h"
 #include "miscadmin.h"
+#include "page/bigarray.h"
 #include "page/pagelist.h"
 #include "page/progress.h"
 #include "page/slots.h"
@@ -60,11 +61,10 @@ typedef struct Compaction
 {
 	Relation	index;
 	VecamSealer *sealer;
-	Size		memory;
 	void		(*delay) (void);
 	TimestampTz locked_at;
 	BlockNumber nblocks;
-	BlockNote  *notes;
+	VecamBigArray *notes;		/* BlockNote, of each block */
 	BlockNumber node_room;		/* no node page before it has room */
 	BlockNumber free_page;		/* no block before it is free */
 	BlockNumber fill[VECAM_NLISTS]; /* pages that take rows, or invalid */
@@ -128,19 +128,26 @@ note_block(Relation index, BlockNumber blkno)
 	return note;
 }
 
+/* What is known of a block; good until another one is asked for. */
+static BlockNote *
+note_of(Compaction *c, BlockNumber blkno)
+{
+	return vecam_bigarray_at(c->notes, blkno);
+}
+
 /* Look at all blocks. */
 static void
 survey(Compaction *c)
 {
 	c->nblocks = RelationGetNumberOfBlocks(c->index);
-	c->notes = palloc_extended(mul_size(sizeof(BlockNote), c->nblocks),
-							   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	c->notes = vecam_bigarray_create(c->nblocks, sizeof(BlockNote),
+									 vecam_maintenance_memory() / 2);
 	vecam_progress_begin(c->index, VECAM_PROGRESS_SURVEY, c->nblocks);
 	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < c->nblocks; blkno++)
 	{
 		pause_compaction(c);
 		vecam_progress_update(blkno);
-		c->notes[blkno] = note_block(c->index, blkno);
+		*note_of(c, blkno) = note_block(c->index, blkno);
 	}
 	c->node_room = c->free_page = VECAM_META_BLKNO + 1;
 	for (int i = 0; i < VECAM_NLISTS; i++)
@@ -151,7 +158,7 @@ survey(Compaction *c)
 	}
 	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < c->nblocks; blkno++)
 	{
-		BlockNote  *note = &c->notes[blkno];
+		BlockNote  *note = note_of(c, blkno);
 
 		if (!is_list_page(note))
 			continue;
@@ -170,10 +177,10 @@ take_free_page(Compaction *c, BlockNumber end)
 	{
 		Buffer		buf;
 
-		if (c->notes[c->free_page].kind != VECAM_PAGE_FREE)
+		if (note_of(c, c->free_page)->kind != VECAM_PAGE_FREE)
 			continue;
 		buf = vecam_claim_free_page(c->index, c->free_page);
-		c->notes[c->free_page].kind = VECAM_PAGE_META;	/* somebody's */
+		note_of(c, c->free_page)->kind = VECAM_PAGE_META;	/* somebody's */
 		if (!BufferIsValid(buf))
 			continue;
 		vecam_record_free_space(c->index, c->free_page++, 0);
@@ -193,7 +200,7 @@ find_node_room(Compaction *c, BlockNumber end)
 		Buffer		buf;
 		BlockNumber blkno;
 
-		while (c->node_room < end && !c->notes[c->node_room].has_room)
+		while (c->node_room < end && !note_of(c, c->node_room)->has_room)
 			c->node_room++;
 		if (c->node_room < end)
 			return c->node_room;
@@ -204,7 +211,7 @@ find_node_room(Compaction *c, BlockNumber end)
 		blkno = BufferGetBlockNumber(buf);
 		UnlockReleaseBuffer(buf);
 		/* others may have taken it in between */
-		c->notes[blkno].has_room = vecam_make_node_page(&c->sealer->graph, blkno);
+		note_of(c, blkno)->has_room = vecam_make_node_page(&c->sealer->graph, blkno);
 		c->node_room = blkno;
 	}
 }
@@ -225,7 +232,7 @@ vacate_node_page(Compaction *c, BlockNumber blkno)
 		pause_compaction(c);
 		moved = vecam_move_nodes(&c->sealer->graph, blkno, to, &left);
 		if (left > 0)
-			c->notes[to].has_room = false;
+			note_of(c, to)->has_room = false;
 		c->stats->nodes_moved += moved;
 		c->progress += moved;
 	} while (left > 0);
@@ -367,7 +374,7 @@ remove_list_page(Compaction *c, VecamList list, BlockNumber blkno)
 	c->directory[list] = directory;
 	c->pages[list]--;
 	if (blkno < c->nblocks)
-		c->notes[blkno].kind = VECAM_PAGE_FREE;
+		note_of(c, blkno)->kind = VECAM_PAGE_FREE;
 }
 
 static int
@@ -401,8 +408,9 @@ next_victim(Compaction *c, VecamList list, BlockNumber end)
 	while (c->victim[list] < end)
 	{
 		BlockNumber blkno = c->victim[list]++;
+		BlockNote  *note = note_of(c, blkno);
 
-		if (is_list_page(&c->notes[blkno]) && c->notes[blkno].list == list)
+		if (is_list_page(note) && note->list == list)
 			return blkno;
 	}
 	return InvalidBlockNumber;
@@ -444,7 +452,7 @@ make_room(Compaction *c, VecamList list, BlockNumber end)
 	} while (left > 0 && moved > 0);
 	remove_list_page(c, list, victim);
 	c->free_page = Min(c->free_page, victim);
-	return c->notes[victim].kind == VECAM_PAGE_FREE;
+	return note_of(c, victim)->kind == VECAM_PAGE_FREE;
 }
 
 /*
@@ -514,10 +522,10 @@ vacate_directory_page(Compaction *c, BlockNumber blkno)
 static void
 vacate_page(Compaction *c, BlockNumber blkno)
 {
-	BlockNote  *note = &c->notes[blkno];
+	BlockNote	note = *note_of(c, blkno);
 	int64		progress = c->progress;
 
-	switch (note->kind)
+	switch (note.kind)
 	{
 		case VECAM_PAGE_FREE:
 			/* others shall not begin anew here */
@@ -529,7 +537,7 @@ vacate_page(Compaction *c, BlockNumber blkno)
 		case VECAM_PAGE_GROWING:
 		case VECAM_PAGE_TIDS:
 		case VECAM_PAGE_ENTRY:
-			vacate_list_page(c, note->list, blkno);
+			vacate_list_page(c, note.list, blkno);
 			break;
 		case VECAM_PAGE_DIRECTORY:
 			vacate_directory_page(c, blkno);
@@ -544,7 +552,7 @@ vacate_page(Compaction *c, BlockNumber blkno)
 /* Whose code a page of a long row is a part of. */
 typedef struct ExtentOwner
 {
-	BlockNumber blkno;			/* invalid: not known */
+	BlockNumber blkno;			/* VECAM_META_BLKNO: not known */
 	uint16		slot;
 } ExtentOwner;
 
@@ -584,7 +592,7 @@ count_owner_slots(Compaction *c, Buffer buf)
 
 /* Note what the slots of a page own. */
 static void
-note_owners(Compaction *c, BlockNumber blkno, ExtentOwner *owners)
+note_owners(Compaction *c, BlockNumber blkno, VecamBigArray *owners)
 {
 	const VecamIndex *ix = c->sealer->ix;
 	Buffer		buf = ReadBuffer(c->index, blkno);
@@ -602,10 +610,9 @@ note_owners(Compaction *c, BlockNumber blkno, ExtentOwner *owners)
 		vecam_extent_blocks(c->index, blkno, payload, ix->meta.nextents, blocks);
 		for (int i = 0; i < ix->meta.nextents; i++)
 		{
-			if (blocks[i] >= c->nblocks)
-				continue;		/* of a new row */
-			owners[blocks[i]].blkno = blkno;
-			owners[blocks[i]].slot = slot;
+			if (blocks[i] < c->nblocks) /* else of a new row */
+				*(ExtentOwner *) vecam_bigarray_at(owners, blocks[i]) =
+					(ExtentOwner) {blkno, slot};
 		}
 	}
 	UnlockReleaseBuffer(buf);
@@ -674,15 +681,13 @@ move_extent(Compaction *c, const ExtentOwner *owner, BlockNumber old,
 static void
 compact_extents(Compaction *c)
 {
-	ExtentOwner *owners;
+	VecamBigArray *owners;
 
 	if (c->sealer->ix->meta.nextents == 0 || c->pages_left <= 0)
 		return;
 	survey(c);
-	owners = palloc_extended(mul_size(sizeof(ExtentOwner), c->nblocks),
-							 MCXT_ALLOC_HUGE);
-	for (BlockNumber blkno = 0; blkno < c->nblocks; blkno++)
-		owners[blkno].blkno = InvalidBlockNumber;
+	owners = vecam_bigarray_create(c->nblocks, sizeof(ExtentOwner),
+								   vecam_maintenance_memory() / 2);
 	vecam_progress_begin(c->index, VECAM_PROGRESS_NOTE_OWNERS, c->nblocks);
 	for (BlockNumber blkno = VECAM_META_BLKNO + 1; blkno < c->nblocks; blkno++)
 	{
@@ -694,23 +699,24 @@ compact_extents(Compaction *c)
 	for (BlockNumber blkno = c->nblocks;
 		 blkno-- > VECAM_META_BLKNO + 1 && c->pages_left > 0;)
 	{
+		ExtentOwner *owner = vecam_bigarray_at(owners, blkno);
 		Buffer		buf;
 
-		if (c->notes[blkno].kind != VECAM_PAGE_EXTENT ||
-			!BlockNumberIsValid(owners[blkno].blkno))
+		if (note_of(c, blkno)->kind != VECAM_PAGE_EXTENT ||
+			owner->blkno == VECAM_META_BLKNO)
 			continue;
 		pause_compaction(c);
 		vecam_progress_update(c->nblocks - blkno);
 		buf = take_free_page(c, blkno);
 		if (!BufferIsValid(buf))
 			break;
-		if (move_extent(c, &owners[blkno], blkno, buf))
+		if (move_extent(c, owner, blkno, buf))
 			c->pages_left--;
 		UnlockReleaseBuffer(buf);
 		VECAM_STOP("compact-extent");
 	}
-	pfree(owners);
-	pfree(c->notes);
+	vecam_bigarray_free(owners);
+	vecam_bigarray_free(c->notes);
 }
 
 /* One round; true if another one may do more. */
@@ -727,9 +733,9 @@ run_round(Compaction *c)
 		vecam_progress_update(c->nblocks - blkno);
 		vacate_page(c, blkno);
 	}
-	c->stats->edges_repaired += vecam_finish_moves(&c->sealer->graph, c->memory,
+	vecam_bigarray_free(c->notes);
+	c->stats->edges_repaired += vecam_finish_moves(&c->sealer->graph,
 												   pause_compaction, c);
-	pfree(c->notes);
 	compact_extents(c);
 	return c->progress > 0 && c->pages_left > 0;
 }
@@ -761,7 +767,7 @@ clean_graph(Compaction *c)
 	VecamSealer *sealer = c->sealer;
 	VecamRepairStats repair;
 
-	c->stats->edges_repaired += vecam_finish_moves(&sealer->graph, c->memory,
+	c->stats->edges_repaired += vecam_finish_moves(&sealer->graph,
 												   pause_compaction, c);
 	vecam_sealer_trim_chunks(sealer, true, c->delay);
 	vecam_sealer_finish_rows(sealer, c->delay);
@@ -771,20 +777,19 @@ clean_graph(Compaction *c)
 }
 
 /*
- * Compact an index, up to max_pages pages from its end.  `memory` bounds the
- * table of moved nodes; delay is called for every page.  The caller keeps
- * VACUUM and other compactions out.
+ * Compact an index, up to max_pages pages from its end.  delay is called for
+ * every page.  Memory: maintenance_work_mem.  The caller keeps VACUUM and other
+ * compactions out.
  */
 void
-vecam_compact_index(Relation index, int64 max_pages, Size memory,
-					void (*delay) (void), VecamCompactStats *stats)
+vecam_compact_index(Relation index, int64 max_pages, void (*delay) (void),
+					VecamCompactStats *stats)
 {
 	Compaction	c = {0};
 	int64		free_before = vecam_count_free_pages(index, delay);
 
 	memset(stats, 0, sizeof(*stats));
 	c.index = index;
-	c.memory = memory;
 	c.delay = delay;
 	c.pages_left = max_pages;
 	c.stats = stats;

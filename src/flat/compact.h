@@ -20,7 +20,7 @@ typedef struct VecamCompactStats
 	int64		bytes_reclaimed;	/* given back to the file system */
 } VecamCompactStats;
 
-extern void vecam_compact_index(Relation index, int64 max_pages, Size memory,
+extern void vecam_compact_index(Relation index, int64 max_pages,
 								void (*delay) (void),
 								VecamCompactStats *stats);
 extern int64 vecam_count_free_pages(Relation index, void (*delay) (void));

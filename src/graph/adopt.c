@@ -28,7 +28,8 @@
 
 /*
  * Make room for the nodes of a checkpoint, in the current memory context: some
- * 11 bytes for each, which the store's pages have to do without.
+ * 11 bytes for each, up to half of maintenance_work_mem, which the store's pages
+ * have to do without.
  */
 VecamAdoption *
 vecam_adopt_begin(VecamGraph *graph, VecamLink *link, uint32 nnodes)
@@ -36,21 +37,38 @@ vecam_adopt_begin(VecamGraph *graph, VecamLink *link, uint32 nnodes)
 	VecamAdoption *adoption = palloc0(sizeof(VecamAdoption));
 	Size		nblocks = nnodes / graph->ix->nodes.per_page + 1;
 	Size		nplaces = (Size) nnodes + nnodes / 4 + 1;
+	Size		memory = vecam_maintenance_memory();
 
 	vecam_store_leave_memory(graph->store,
-							 nplaces * sizeof(VecamCodePlace) + nnodes +
-							 nblocks * sizeof(BlockNumber));
+							 Min(memory / 2,
+								 nplaces * sizeof(VecamCodePlace) + nnodes +
+								 nblocks * sizeof(BlockNumber)));
 	adoption->graph = graph;
 	adoption->link = link;
 	adoption->max_nodes = nnodes;
-	adoption->blocks = palloc_extended(mul_size(sizeof(BlockNumber), nblocks),
-									   MCXT_ALLOC_HUGE);
-	adoption->notes = palloc_extended(nnodes, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	adoption->places = palloc_extended(mul_size(sizeof(VecamCodePlace), nplaces),
-									   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	adoption->blocks = vecam_bigarray_create(nblocks, sizeof(BlockNumber),
+											 memory / 16);
+	adoption->notes = vecam_bigarray_create(nnodes, sizeof(uint8), memory / 16);
+	adoption->places = vecam_bigarray_create(nplaces, sizeof(VecamCodePlace),
+											 memory * 3 / 8);
 	adoption->nplaces = nplaces;
 	adoption->code = palloc(graph->ix->meta.dims);
 	return adoption;
+}
+
+/* The block of a node's page. */
+static BlockNumber *
+block_of(const VecamAdoption *adoption, uint32 ordinal)
+{
+	return vecam_bigarray_at(adoption->blocks,
+							 ordinal / adoption->graph->ix->nodes.per_page);
+}
+
+/* NOTE_ bits of a node. */
+static uint8 *
+note_of(const VecamAdoption *adoption, uint32 ordinal)
+{
+	return vecam_bigarray_at(adoption->notes, ordinal);
 }
 
 static VecamRef
@@ -58,7 +76,7 @@ ref_of(const VecamAdoption *adoption, uint32 ordinal)
 {
 	const VecamNodeLayout *nl = &adoption->graph->ix->nodes;
 
-	return VecamMakeRef(nl, adoption->blocks[ordinal / nl->per_page],
+	return VecamMakeRef(nl, *block_of(adoption, ordinal),
 						ordinal % nl->per_page);
 }
 
@@ -68,8 +86,8 @@ pin_node(VecamAdoption *adoption, uint32 ordinal, int lockmode, VecamPin *pin)
 {
 	const VecamNodeLayout *nl = &adoption->graph->ix->nodes;
 
-	vecam_store_pin(adoption->graph->store,
-					adoption->blocks[ordinal / nl->per_page], lockmode, pin);
+	vecam_store_pin(adoption->graph->store, *block_of(adoption, ordinal), lockmode,
+					pin);
 	return vecam_node_at(nl, pin->page, ordinal % nl->per_page);
 }
 
@@ -108,15 +126,18 @@ find_place(VecamAdoption *adoption, const VecamSq8Header *head,
 {
 	Size		i = ((uint64) hash * adoption->nplaces) >> 32;
 
-	while (adoption->places[i].node != 0 &&
-		   (adoption->places[i].hash != hash ||
-			!node_has_code(adoption, adoption->places[i].node - 1, head, code)))
+	for (;;)
 	{
+		VecamCodePlace *place = vecam_bigarray_at(adoption->places, i);
+
+		if (place->node == 0 ||
+			(place->hash == hash &&
+			 node_has_code(adoption, place->node - 1, head, code)))
+			return place;
 		CHECK_FOR_INTERRUPTS();
 		if (++i == adoption->nplaces)
 			i = 0;
 	}
-	return &adoption->places[i];
 }
 
 /* Fill a node of a page image, but for its code. */
@@ -167,7 +188,7 @@ vecam_adopt_node(VecamAdoption *adoption, const VecamCheckpointNode *source)
 	if (ordinal % nl->per_page == 0)
 	{
 		vecam_link_reserve_slot(graph);
-		adoption->blocks[ordinal / nl->per_page] = graph->target;
+		*block_of(adoption, ordinal) = graph->target;
 	}
 	node = pin_node(adoption, ordinal, BUFFER_LOCK_EXCLUSIVE, &pin);
 	vecam_change_start(&change, graph->store);
@@ -239,7 +260,7 @@ complete_edges(VecamAdoption *adoption, EdgeTools *tools)
 					   vecam_hit_distance2(ix, tools->own, tools->other),
 					   tools->other->extra, tools->x, tools->centre);
 		VecamNodeOcclusions(nl, node)[i] = occlusion;
-		adoption->notes[to] |= NOTE_REACHED;
+		*note_of(adoption, to) |= NOTE_REACHED;
 	}
 }
 
@@ -318,7 +339,7 @@ make_live(VecamAdoption *adoption, uint32 ordinal, ItemPointer tid,
 	node->tids[node->ntids++] = *tid;
 	vecam_change_finish(&change);
 	vecam_store_unpin(graph->store, &pin);
-	adoption->notes[ordinal] |= NOTE_ADOPTED;
+	*note_of(adoption, ordinal) |= NOTE_ADOPTED;
 	adoption->adopted++;
 }
 
@@ -337,7 +358,7 @@ vecam_adopt_row(VecamAdoption *adoption, ItemPointer tid,
 
 	if (node == 0)
 		return false;
-	if ((adoption->notes[node - 1] & NOTE_ADOPTED) == 0)
+	if ((*note_of(adoption, node - 1) & NOTE_ADOPTED) == 0)
 	{
 		make_live(adoption, node - 1, tid, head, payload);
 		return true;
@@ -366,7 +387,7 @@ choose_entry_level(VecamAdoption *adoption, int level)
 		VecamPin	pin;
 
 		CHECK_FOR_INTERRUPTS();
-		if ((adoption->notes[ordinal] & NOTE_ADOPTED) == 0)
+		if ((*note_of(adoption, ordinal) & NOTE_ADOPTED) == 0)
 			continue;
 		counts[pin_node(adoption, ordinal, BUFFER_LOCK_SHARE, &pin)->level]++;
 		vecam_store_unpin(adoption->graph->store, &pin);
@@ -396,7 +417,8 @@ add_entry(VecamAdoption *adoption, uint32 ordinal, VecamHitCode *code, float *y)
 }
 
 /*
- * All rows have been looked up: choose the entry points.  True if the graph is
+ * All rows have been looked up: choose the entry points, and give the memory
+ * back.  True if the graph is
  * in need of repair, as some nodes have no row or nothing leads to them.
  */
 bool
@@ -411,13 +433,18 @@ vecam_adopt_end(VecamAdoption *adoption, int entry_level)
 	graph->entries->level = choose_entry_level(adoption, entry_level);
 	for (uint32 ordinal = 0; ordinal < adoption->nnodes; ordinal++)
 	{
+		uint8		note = *note_of(adoption, ordinal);
+
 		CHECK_FOR_INTERRUPTS();
-		if (adoption->notes[ordinal] != (NOTE_ADOPTED | NOTE_REACHED))
+		if (note != (NOTE_ADOPTED | NOTE_REACHED))
 			damaged = true;
-		if (adoption->notes[ordinal] & NOTE_ADOPTED)
+		if (note & NOTE_ADOPTED)
 			add_entry(adoption, ordinal, code, y);
 	}
 	pfree(y);
 	pfree(code);
+	vecam_bigarray_free(adoption->places);
+	vecam_bigarray_free(adoption->notes);
+	vecam_bigarray_free(adoption->blocks);
 	return damaged;
 }

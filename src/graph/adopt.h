@@ -9,6 +9,7 @@
 #define VECAM_ADOPT_H
 
 #include "graph/graph.h"
+#include "page/bigarray.h"
 #include "page/checkpoint.h"
 
 /* A place of the table that finds a node by its code. */
@@ -24,9 +25,9 @@ typedef struct VecamAdoption
 	VecamLink  *link;			/* tools of the build */
 	uint32		nnodes;			/* written so far */
 	uint32		max_nodes;
-	BlockNumber *blocks;		/* of the nodes, in their order */
-	uint8	   *notes;			/* of each node: adopted, reached */
-	VecamCodePlace *places;
+	VecamBigArray *blocks;		/* BlockNumber, of the nodes in their order */
+	VecamBigArray *notes;		/* uint8, of each node: adopted, reached */
+	VecamBigArray *places;		/* VecamCodePlace[nplaces] */
 	Size		nplaces;
 	uint8	   *code;			/* put together from extent pages */
 	int64		adopted;

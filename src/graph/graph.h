@@ -258,7 +258,7 @@ extern void vecam_node_follow(VecamGraph *graph, VecamRef *ref,
 extern bool vecam_make_node_page(VecamGraph *graph, BlockNumber blkno);
 extern int	vecam_move_nodes(VecamGraph *graph, BlockNumber from,
 							 BlockNumber to, int *left);
-extern int64 vecam_finish_moves(VecamGraph *graph, Size memory,
+extern int64 vecam_finish_moves(VecamGraph *graph,
 								void (*pause) (void *arg), void *arg);
 
 #endif							/* VECAM_GRAPH_H */

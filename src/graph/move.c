@@ -24,6 +24,7 @@
 #include "common/hashfn.h"
 #include "graph/tids.h"
 #include "miscadmin.h"
+#include "page/bigarray.h"
 #include "page/pagelist.h"
 #include "page/progress.h"
 #include "page/slots.h"
@@ -579,12 +580,11 @@ finish_collected(FinishState *state)
 
 /*
  * Finish all moves: nothing refers to a moved node's old slot any more, and it
- * is free.  `memory` bounds what is done in one pass.  Returns the number of
- * edges rewritten.
+ * is free.  In one pass, as many as maintenance_work_mem has room for.  Returns
+ * the number of edges rewritten.
  */
 int64
-vecam_finish_moves(VecamGraph *graph, Size memory, void (*pause) (void *arg),
-				   void *arg)
+vecam_finish_moves(VecamGraph *graph, void (*pause) (void *arg), void *arg)
 {
 	FinishState state = {graph, NULL, pause, arg, 0};
 	bool		more = graph->ix->meta.moving;
@@ -594,7 +594,7 @@ vecam_finish_moves(VecamGraph *graph, Size memory, void (*pause) (void *arg),
 	while (more)
 	{
 		state.moves = moves_create(CurrentMemoryContext, MIN_MOVES, NULL);
-		more = collect_all(&state, memory);
+		more = collect_all(&state, vecam_maintenance_memory());
 		finish_collected(&state);
 		moves_destroy(state.moves);
 	}

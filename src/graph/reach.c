@@ -29,12 +29,11 @@
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"
 
-/* A growing array of nodes. */
+/* A list of nodes. */
 typedef struct RefList
 {
-	VecamRef   *refs;
+	VecamBigArray *refs;		/* VecamRef */
 	Size		n;
-	Size		allocated;
 } RefList;
 
 static Size
@@ -47,6 +46,12 @@ static Size
 count_words(VecamRepair *repair)
 {
 	return repair->nblocks / 64 + 1;
+}
+
+static VecamRef *
+parent_at(VecamRepair *repair, Size i)
+{
+	return vecam_bigarray_at(repair->parents, i);
 }
 
 /*
@@ -63,7 +68,7 @@ mark_node(VecamRepair *repair, VecamRef ref, uint8 generation, VecamMark mark,
 
 	if (!vecam_note_index(repair, ref, &i))
 		return;
-	note = &repair->notes[i];
+	note = vecam_bigarray_at(repair->notes, i);
 	if (note->mark >= mark || note->generation != generation ||
 		note->state == VECAM_NODE_FREE || note->state == VECAM_NODE_MOVED)
 		return;
@@ -75,7 +80,7 @@ mark_node(VecamRepair *repair, VecamRef ref, uint8 generation, VecamMark mark,
 		if (note->state == VECAM_NODE_LIVE)
 			repair->nunreached--;
 		if (repair->parents)
-			repair->parents[i] = parent;
+			*parent_at(repair, i) = parent;
 	}
 }
 
@@ -172,28 +177,23 @@ find_parents(VecamRepair *repair)
 {
 	Size		n = count_notes(repair);
 
-	repair->parents = palloc_extended(mul_size(sizeof(VecamRef), n),
-									  MCXT_ALLOC_HUGE);
+	repair->parents = vecam_bigarray_create(n, sizeof(VecamRef),
+											repair->memory / 4);
 	for (Size i = 0; i < n; i++)
 	{
-		if (repair->notes[i].mark == VECAM_MARK_REACHED &&
-			repair->notes[i].state == VECAM_NODE_LIVE)
+		VecamNodeNote *note = vecam_bigarray_at(repair->notes, i);
+
+		if (note->mark == VECAM_MARK_REACHED && note->state == VECAM_NODE_LIVE)
 			repair->nunreached++;
-		repair->notes[i].mark = VECAM_MARK_NONE;
+		note->mark = VECAM_MARK_NONE;
 	}
 	spread_from_entries(repair);
 }
 
-static void
-append_ref(RefList *list, VecamRef ref)
+static VecamRef *
+ref_at(RefList *list, Size i)
 {
-	if (list->n == list->allocated)
-	{
-		list->allocated *= 2;
-		list->refs = repalloc_huge(list->refs,
-								   sizeof(VecamRef) * list->allocated);
-	}
-	list->refs[list->n++] = ref;
+	return vecam_bigarray_at(list->refs, i);
 }
 
 /*
@@ -217,7 +217,7 @@ find_island_nodes(VecamRepair *repair, RefList *list)
 
 			if (note->state != VECAM_NODE_LIVE || note->mark != VECAM_MARK_NONE)
 				continue;
-			append_ref(list, ref);
+			*ref_at(list, list->n++) = ref;
 			mark_node(repair, ref, note->generation, VECAM_MARK_ISLAND,
 					  VECAM_INVALID_REF);
 			spread(repair, VECAM_MARK_ISLAND);
@@ -230,11 +230,11 @@ static bool
 leads_to_child(void *arg, VecamRef from, VecamRef to)
 {
 	VecamRepair *repair = arg;
+	VecamNodeNote *note = vecam_note_of(repair, to);
 	Size		i;
 
-	return vecam_note_index(repair, to, &i) &&
-		repair->notes[i].mark == VECAM_MARK_REACHED &&
-		repair->parents[i] == from;
+	return note && note->mark == VECAM_MARK_REACHED &&
+		vecam_note_index(repair, to, &i) && *parent_at(repair, i) == from;
 }
 
 /*
@@ -278,35 +278,36 @@ link_islands(VecamRepair *repair)
 	RefList		list;
 
 	list.n = 0;
-	list.allocated = 64;
-	list.refs = palloc(sizeof(VecamRef) * list.allocated);
+	list.refs = vecam_bigarray_create(repair->nunreached, sizeof(VecamRef),
+									  repair->memory / 4);
 	find_island_nodes(repair, &list);
 
 	repair->link->is_needed = leads_to_child;
 	repair->link->needed_arg = repair;
 	while (list.n-- > 0)
 	{
+		VecamRef	ref = *ref_at(&list, list.n);
 		MemoryContext old;
 
 		CHECK_FOR_INTERRUPTS();
-		if (vecam_note_of(repair, list.refs[list.n])->mark == VECAM_MARK_REACHED)
+		if (vecam_note_of(repair, ref)->mark == VECAM_MARK_REACHED)
 			continue;
 		if (repair->delay)
 			repair->delay();
 		old = MemoryContextSwitchTo(repair->scratch);
-		link_island_node(repair, list.refs[list.n]);
+		link_island_node(repair, ref);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(repair->scratch);
 		spread(repair, VECAM_MARK_REACHED);
 	}
 	repair->link->is_needed = NULL;
-	pfree(list.refs);
+	vecam_bigarray_free(list.refs);
 }
 
 /*
  * See to it that every live node is reached from the entry points of
- * repair->graph.  Memory: a bit for each page; four bytes for each place of a
- * node if some are not reached.
+ * repair->graph.  Memory: a bit for each page; half of repair->memory if some are
+ * not reached, for four bytes for each place of a node.
  */
 void
 vecam_repair_reach(VecamRepair *repair)
@@ -323,7 +324,7 @@ vecam_repair_reach(VecamRepair *repair)
 		vecam_progress_begin(repair->graph->store->index,
 							 VECAM_PROGRESS_LINK_UNREACHED, repair->stats->live);
 		link_islands(repair);
-		pfree(repair->parents);
+		vecam_bigarray_free(repair->parents);
 	}
 	pfree(repair->pending);
 }

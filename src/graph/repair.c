@@ -631,15 +631,15 @@ void
 vecam_repair_add_entry(VecamRepair *repair, VecamRef ref, bool any_level)
 {
 	VecamGraph *graph = repair->graph;
-	VecamNodeNote *note = vecam_note_of(repair, ref);
-	Offer		self = {0, ref, note->generation};
+	VecamNodeNote note = *vecam_note_of(repair, ref);
+	Offer		self = {0, ref, note.generation};
 	VecamHitCode *code = read_offer(repair, &self);
 
 	if (code == NULL)
 		return;
 	set_point(repair, &code->sq8, code->extra, code->code);
-	if (vecam_entries_add(graph->entries, graph->ix, ref, note->generation,
-						  note->level, code->extra, repair->link->point.y,
+	if (vecam_entries_add(graph->entries, graph->ix, ref, note.generation,
+						  note.level, code->extra, repair->link->point.y,
 						  any_level) &&
 		graph->store->mode == VECAM_STORE_LOGGED)
 		vecam_entries_store_last(graph->entries, graph->store->index, graph->ix);
@@ -666,8 +666,10 @@ refill_entries(VecamRepair *repair)
 
 	for (Size i = 0; i < nnotes; i++)
 	{
-		if (repair->notes[i].state == VECAM_NODE_LIVE)
-			counts[repair->notes[i].level]++;
+		VecamNodeNote *note = vecam_bigarray_at(repair->notes, i);
+
+		if (note->state == VECAM_NODE_LIVE)
+			counts[note->level]++;
 	}
 	for (level = lengthof(counts) - 1; level > 0; level--)
 	{
@@ -691,8 +693,8 @@ is_dead(VecamRepair *repair, VecamRef ref)
 /*
  * Repair the graph.  The caller holds the seal lock; `link` and `scratch` are
  * its tools; `free_orphans` says that no growing row claims a BUILDING node, `all`
- * that dead nodes are to go however few they are.  Memory: four bytes per node,
- * and reach.c's.
+ * that dead nodes are to go however few they are.  Memory: maintenance_work_mem,
+ * of which notes take four bytes for each place of a node, and reach.c the rest.
  */
 void
 vecam_graph_repair(VecamGraph *graph, VecamLink *link, MemoryContext scratch,
@@ -710,10 +712,10 @@ vecam_graph_repair(VecamGraph *graph, VecamLink *link, MemoryContext scratch,
 	repair.delay = delay;
 	repair.stats = stats;
 	repair.nblocks = vecam_store_nblocks(graph->store);
-	repair.notes = palloc_extended(mul_size(sizeof(VecamNodeNote),
-											mul_size(repair.nblocks,
-													 graph->ix->nodes.per_page)),
-								   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	repair.memory = vecam_maintenance_memory();
+	repair.notes = vecam_bigarray_create(mul_size(repair.nblocks,
+												  graph->ix->nodes.per_page),
+										 sizeof(VecamNodeNote), repair.memory / 2);
 	for_each_node(&repair, VECAM_PROGRESS_NOTE_NODES, BUFFER_LOCK_SHARE, note_state);
 	VECAM_STOP("repair-noted");
 	splice = repair.ndead > 0 &&
@@ -738,5 +740,5 @@ vecam_graph_repair(VecamGraph *graph, VecamLink *link, MemoryContext scratch,
 	vecam_repair_reach(&repair);
 	if (splice)
 		for_each_note(&repair, VECAM_PROGRESS_FREE_NODES, is_dead, free_node);
-	pfree(repair.notes);
+	vecam_bigarray_free(repair.notes);
 }

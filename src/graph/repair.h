@@ -9,6 +9,7 @@
 #define VECAM_REPAIR_H
 
 #include "graph/graph.h"
+#include "page/bigarray.h"
 
 /* How far a node can be reached, see reach.c. */
 typedef enum VecamMark
@@ -36,12 +37,13 @@ typedef struct VecamRepair
 	void		(*delay) (void);
 	VecamRepairStats *stats;
 	BlockNumber nblocks;
-	VecamNodeNote *notes;		/* nblocks * per_page */
+	VecamBigArray *notes;		/* VecamNodeNote[nblocks * per_page] */
 	int64		ndead;
 	int			old_entry_level;
 	int64		nunreached;		/* live nodes that are not VECAM_MARK_REACHED */
 	uint64	   *pending;		/* a bit for each block that has such nodes */
-	VecamRef   *parents;		/* of reached nodes; NULL: not wanted */
+	VecamBigArray *parents;		/* VecamRef, of reached nodes; NULL: not wanted */
+	Size		memory;
 } VecamRepair;
 
 /* The place of a reference among the notes; false if there is no such node. */
@@ -56,12 +58,16 @@ vecam_note_index(const VecamRepair *repair, VecamRef ref, Size *i)
 	return blkno < repair->nblocks && slot < nl->per_page;
 }
 
+/*
+ * What is noted of a node, or NULL; good until another note is asked for.
+ */
 static inline VecamNodeNote *
 vecam_note_of(const VecamRepair *repair, VecamRef ref)
 {
 	Size		i;
 
-	return vecam_note_index(repair, ref, &i) ? &repair->notes[i] : NULL;
+	return vecam_note_index(repair, ref, &i) ?
+		vecam_bigarray_at(repair->notes, i) : NULL;
 }
 
 /* repair.c */

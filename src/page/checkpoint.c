@@ -71,6 +71,9 @@ head_is_possible(const VecamCheckpointHead *head)
 		head->sketch_bits <= VECAM_MAX_DIMS &&
 		(head->fine_bits == 0 || head->fine_bits == VECAM_FINE_BITS) &&
 		head->entry_level < LEVELS && head->has_mean <= 1 &&
+		head->ef_construction >= VECAM_MIN_EF_CONSTRUCTION &&
+		head->ef_construction <= VECAM_MAX_EF_CONSTRUCTION &&
+		head->ef_construction >= head->m &&
 		isfinite(head->max_norm) && head->max_norm >= 0;
 }
 
@@ -102,8 +105,9 @@ read_head(VecamCheckpointReader *reader)
 				return damaged(reader, "The mean is not finite.");
 		}
 	}
-	vecam_meta_init(&meta, head->dims, head->metric, head->kind, head->m, 0,
-					head->sketch_bits, head->fine_bits > 0, head->seed);
+	vecam_meta_init(&meta, head->dims, head->metric, head->kind, head->m,
+					head->ef_construction, head->sketch_bits,
+					head->fine_bits > 0, head->seed);
 	if (meta.fine_bits != head->fine_bits)
 		return damaged(reader, "The header has impossible values.");
 	vecam_node_layout(&layout, head->dims, head->metric, meta.nextents,

@@ -59,9 +59,11 @@ typedef struct VecamCheckpointHead
 	uint8		has_mean;		/* it follows, dims float4 */
 	uint8		unused;
 	float		max_norm;
+	uint16		ef_construction;
+	uint16		unused_too[3];
 } VecamCheckpointHead;
 
-StaticAssertDecl(sizeof(VecamCheckpointHead) == 32,
+StaticAssertDecl(sizeof(VecamCheckpointHead) == 40,
 				 "checkpoint head is a file format");
 
 /* A node; the pointers lead into the chunk, whose bytes are not aligned. */

@@ -54,6 +54,12 @@ errcode(int sqlerrcode)
 }
 
 int
+errcode_for_file_access(void)
+{
+	return errcode(ERRCODE_IO_ERROR);
+}
+
+int
 errmsg(const char *fmt,...)
 {
 	va_list		args;

@@ -123,12 +123,13 @@ use_graph(Input *input)
 											ALLOCSET_DEFAULT_SIZES));
 	for (uint32 i = 0; i < input->adoption->nnodes; i++)
 	{
+		BlockNumber *blkno = vecam_bigarray_at(input->adoption->blocks,
+											   i / nl->per_page);
 		VecamPin	pin;
 		VecamSq8Header head;
 		ItemPointerData tid;
 
-		vecam_store_pin(&input->store, input->adoption->blocks[i / nl->per_page],
-						BUFFER_LOCK_SHARE, &pin);
+		vecam_store_pin(&input->store, *blkno, BUFFER_LOCK_SHARE, &pin);
 		head = vecam_node_at(nl, pin.page, i % nl->per_page)->sq8;
 		memcpy(payload, vecam_node_code(&input->graph,
 										vecam_node_at(nl, pin.page, i % nl->per_page),

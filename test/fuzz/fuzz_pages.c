@@ -152,8 +152,7 @@ compact(void *arg)
 	Relation	index = server_relation(base->dims);
 	VecamCompactStats stats;
 
-	vecam_compact_index(index, PG_INT64_MAX, (Size) maintenance_work_mem * 1024,
-						no_delay, &stats);
+	vecam_compact_index(index, PG_INT64_MAX, no_delay, &stats);
 	vecam_truncate_index(index);
 }
 

@@ -37,6 +37,8 @@ Block	   *LocalBufferBlockPointers = blocks;
 BufferUsage pgBufferUsage;
 int			wal_level = WAL_LEVEL_REPLICA;
 int			maintenance_work_mem = 1024;
+int			autovacuum_work_mem = -1;
+BackendType MyBackendType = B_BACKEND;
 volatile uint32 CritSectionCount = 0;
 
 typedef struct BufferState
