@@ -224,6 +224,7 @@ read_source(ChunkTest *test, Oid source, Name chunk_column, Name data_column)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("checkpoint is incomplete"),
+				 test->reader.nchunks == 0 ? errdetail("It has no chunks.") :
 				 errdetail("After %u chunks it has %u of %u nodes.",
 						   test->reader.nchunks, test->reader.nnodes,
 						   test->reader.head.nnodes)));

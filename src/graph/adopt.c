@@ -23,9 +23,6 @@
 #define NOTE_ADOPTED	1		/* a row has its code */
 #define NOTE_REACHED	2		/* an edge leads to it */
 
-/* As few entry points as this are enough if the level below has too many. */
-#define MIN_ENTRIES 48
-
 /*
  * Make room for the nodes of a checkpoint, in the current memory context: some
  * 11 bytes for each, up to half of maintenance_work_mem, which the store's pages
@@ -394,7 +391,7 @@ choose_entry_level(VecamAdoption *adoption, int level)
 	}
 	for (int l = lengthof(counts) - 1; l >= level; l--)
 		n += counts[l];
-	while (level > 0 && n < MIN_ENTRIES)
+	while (level > 0 && n < VECAM_MIN_ENTRIES)
 		n += counts[--level];
 	return level;
 }

@@ -155,6 +155,12 @@ extern int	vecam_choose_neighbours(const VecamIndex *ix, VecamHit *hits,
 extern double vecam_hit_distance2(const VecamIndex *ix, const VecamHitCode *a,
 								  const VecamHitCode *b);
 
+/*
+ * With fewer entry points than this more are taken, from a lower level: a set
+ * that a raised level has left has about 64.
+ */
+#define VECAM_MIN_ENTRIES 48
+
 /* entries.c */
 extern int	vecam_node_level(const VecamIndex *ix, const VecamSq8Header *head,
 							 const uint8 *code);

@@ -39,9 +39,6 @@
 /* Dead nodes are taken out when there is one for so many live ones, or more. */
 #define LIVE_PER_DEAD 7
 
-/* With fewer entry points than this more are taken, from a lower level. */
-#define MIN_ENTRIES 48
-
 /* Does an edge lead to a node that is there and not dead? */
 static bool
 edge_is_good(VecamRepair *repair, VecamRef ref, uint8 generation)
@@ -674,7 +671,7 @@ refill_entries(VecamRepair *repair)
 	for (level = lengthof(counts) - 1; level > 0; level--)
 	{
 		n += counts[level];
-		if (n >= MIN_ENTRIES)
+		if (n >= VECAM_MIN_ENTRIES)
 			break;
 	}
 	if (level >= set->level)
