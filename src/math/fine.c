@@ -41,58 +41,6 @@ nibbles(const uint8 *fine)
 	return (uint8 *) fine + sizeof(uint16);
 }
 
-/*
- * The finer codes of some coordinates, one to a lane, and what they add to
- * |x - x~|^2 and |x~|^2.  A coordinate lies between the ends of the codes but
- * for the rounding of delta, so a level is far from the limits of an int.
- */
-static inline void
-encode_lanes(int count, const float *x, const VecamSq8Header *head,
-			 double inverse, const uint8 *code, uint8 *level, double *loss,
-			 double *norm)
-{
-	double		lo = head->lo;
-	double		delta = head->delta;
-
-	for (int j = 0; j < count; j++)
-	{
-		double		c = code[j];
-		int			f = (int) (((x[j] - lo) * inverse - c + 0.5) * LEVELS);
-		double		v;
-		double		e;
-
-		f = f < 0 ? 0 : f;
-		f = f < LEVELS ? f : LEVELS - 1;
-		v = lo + delta * (c + (f - (LEVELS - 1) / 2.0) / LEVELS);
-		e = x[j] - v;
-		level[j] = (uint8) f;
-		loss[j] += e * e;
-		norm[j] += v * v;
-	}
-}
-
-/* The finer codes of one half of the coordinates, into bits `shift` and up. */
-static void
-encode_half(int n, const float *x, const VecamSq8Header *head,
-			const uint8 *code, int shift, uint8 *fine, double *loss,
-			double *norm)
-{
-	double		inverse = head->delta > 0.0f ? 1.0 / head->delta : 0.0;
-	uint8		level[VECAM_LANES];
-	int			full = n - n % VECAM_LANES;
-	int			i;
-
-	for (i = 0; i < full; i += VECAM_LANES)
-	{
-		encode_lanes(VECAM_LANES, x + i, head, inverse, code + i, level, loss, norm);
-		for (int j = 0; j < VECAM_LANES; j++)
-			fine[i + j] |= (uint8) (level[j] << shift);
-	}
-	encode_lanes(n - full, x + full, head, inverse, code + full, level, loss, norm);
-	for (int j = 0; j < n - full; j++)
-		fine[full + j] |= (uint8) (level[j] << shift);
-}
-
 void
 vecam_fine_encode(int n, const float *x, double input_error,
 				  const VecamSq8Header *head, const uint8 *code, uint8 *fine)
@@ -108,9 +56,10 @@ vecam_fine_encode(int n, const float *x, double input_error,
 	vecam_fine_clear(fine);
 	if (!(head->residual <= FLT_MAX))
 		return;
-	encode_half(half, x, head, code, 0, nibbles(fine), losses, norms);
-	encode_half(n - half, x + half, head, code + half, 4, nibbles(fine), losses,
-				norms);
+	vecam_kernels->encode_fine(half, x, head->lo, head->delta, code, 0,
+							   nibbles(fine), losses, norms);
+	vecam_kernels->encode_fine(n - half, x + half, head->lo, head->delta,
+							   code + half, 4, nibbles(fine), losses, norms);
 	loss2 = vecam_sum_lanes(losses);
 	norm2 = vecam_sum_lanes(norms);
 

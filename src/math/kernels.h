@@ -200,6 +200,25 @@ typedef struct VecamKernels
 	void		(*kac) (int n, float scale, float *x);
 
 	/*
+	 * code[i] = the whole part of (x[i] - lo) / delta + 1/2, at most 255, or 0
+	 * if delta is.  With v[i] = lo + delta * code[i], (x[i] - v[i])^2 and
+	 * v[i]^2 are added to lane i mod VECAM_LANES of loss and norm.  In double,
+	 * division by delta as a product; no x[i] is below lo.
+	 */
+	void		(*encode_sq8) (int n, const float *x, double lo, double delta,
+							   uint8 *code, double *loss, double *norm);
+
+	/*
+	 * Divides the range of each code by 16: f[i] = 0 .. 15 is where x[i] lies
+	 * in it, or nearest to it, and goes to the four bits of fine[i] from bit
+	 * shift = 0 or 4 on, which are 0.  v[i] is the middle of the sixteenth;
+	 * loss and norm as above.
+	 */
+	void		(*encode_fine) (int n, const float *x, double lo, double delta,
+								const uint8 *code, int shift, uint8 *fine,
+								double *loss, double *norm);
+
+	/*
 	 * x[i] = origin + step * (16 * code[i] + f), in float4, with f the four
 	 * bits of fine[i] from bit shift = 0 or 4 on
 	 */

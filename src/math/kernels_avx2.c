@@ -1258,6 +1258,126 @@ avx2_decode_fine(int n, float origin, float step, const uint8 *code,
 								   shift, x + i);
 }
 
+/* What the encoders need of a code's head, in all lanes. */
+typedef struct Scale
+{
+	__m256d		lo;
+	__m256d		delta;
+	__m256d		inverse;
+} Scale;
+
+TARGET_INLINE Scale
+scale_of(double lo, double delta)
+{
+	Scale		s;
+
+	s.lo = _mm256_set1_pd(lo);
+	s.delta = _mm256_set1_pd(delta);
+	s.inverse = _mm256_set1_pd(delta > 0.0 ? 1.0 / delta : 0.0);
+	return s;
+}
+
+/* Add (x - v)^2 and v^2, v = lo + delta * k, to four lanes. */
+TARGET_INLINE void
+add_code_squares(Scale s, __m256d x, __m256d k, double *loss, double *norm)
+{
+	__m256d		v = _mm256_add_pd(s.lo, _mm256_mul_pd(s.delta, k));
+	__m256d		e = _mm256_sub_pd(x, v);
+
+	_mm256_storeu_pd(loss, _mm256_add_pd(_mm256_loadu_pd(loss),
+										 _mm256_mul_pd(e, e)));
+	_mm256_storeu_pd(norm, _mm256_add_pd(_mm256_loadu_pd(norm),
+										 _mm256_mul_pd(v, v)));
+}
+
+/* Sixteen numbers 0 .. 255 as bytes, in order. */
+TARGET_INLINE __m128i
+pack_bytes(const __m128i *k)
+{
+	return _mm_packus_epi16(_mm_packs_epi32(k[0], k[1]),
+							_mm_packs_epi32(k[2], k[3]));
+}
+
+TARGET static void
+avx2_encode_sq8(int n, const float *x, double lo, double delta, uint8 *code,
+				double *loss, double *norm)
+{
+	const Scale s = scale_of(lo, delta);
+	int			i;
+	int			j;
+
+	for (i = 0; i + VECAM_LANES <= n; i += VECAM_LANES)
+	{
+		__m128i		k[4];
+
+		for (j = 0; j < 4; j++)
+		{
+			__m256d		a = _mm256_cvtps_pd(_mm_loadu_ps(x + i + 4 * j));
+			__m256d		t = _mm256_add_pd(_mm256_mul_pd(_mm256_sub_pd(a, s.lo),
+														s.inverse),
+										  _mm256_set1_pd(0.5));
+
+			k[j] = _mm256_cvttpd_epi32(_mm256_min_pd(t, _mm256_set1_pd(255.0)));
+			add_code_squares(s, a, _mm256_cvtepi32_pd(k[j]), loss + 4 * j,
+							 norm + 4 * j);
+		}
+		_mm_storeu_si128((__m128i *) (code + i), pack_bytes(k));
+	}
+	vecam_scalar_table.encode_sq8(n - i, x + i, lo, delta, code + i, loss, norm);
+}
+
+/*
+ * Where four numbers lie in the range of their codes, in sixteenths; adds the
+ * squares as well.
+ */
+TARGET_INLINE __m128i
+fine_of(Scale s, __m256d x, __m256d code, double *loss, double *norm)
+{
+	__m256d		t = _mm256_sub_pd(_mm256_mul_pd(_mm256_sub_pd(x, s.lo), s.inverse),
+								  code);
+	__m256d		part;
+	__m128i		f;
+
+	t = _mm256_mul_pd(_mm256_add_pd(t, _mm256_set1_pd(0.5)), _mm256_set1_pd(16.0));
+	f = _mm_max_epi32(_mm256_cvttpd_epi32(t), _mm_setzero_si128());
+	f = _mm_min_epi32(f, _mm_set1_epi32(15));
+	part = _mm256_mul_pd(_mm256_sub_pd(_mm256_cvtepi32_pd(f), _mm256_set1_pd(7.5)),
+						 _mm256_set1_pd(1.0 / 16.0));
+	add_code_squares(s, x, _mm256_add_pd(code, part), loss, norm);
+	return f;
+}
+
+TARGET static void
+avx2_encode_fine(int n, const float *x, double lo, double delta,
+				 const uint8 *code, int shift, uint8 *fine, double *loss,
+				 double *norm)
+{
+	const Scale s = scale_of(lo, delta);
+	const __m128i count = _mm_cvtsi32_si128(shift);
+	int			i;
+	int			j;
+
+	for (i = 0; i + VECAM_LANES <= n; i += VECAM_LANES)
+	{
+		__m128i		bytes = _mm_loadu_si128((const __m128i *) (code + i));
+		__m128i		old = _mm_loadu_si128((const __m128i *) (fine + i));
+		__m128i		f[4];
+
+		for (j = 0; j < 4; j++)
+		{
+			f[j] = fine_of(s, _mm256_cvtps_pd(_mm_loadu_ps(x + i + 4 * j)),
+						   _mm256_cvtepi32_pd(_mm_cvtepu8_epi32(bytes)),
+						   loss + 4 * j, norm + 4 * j);
+			bytes = _mm_srli_si128(bytes, 4);
+		}
+		/* no bit leaves its byte, as f is below 16 */
+		_mm_storeu_si128((__m128i *) (fine + i),
+						 _mm_or_si128(old, _mm_sll_epi16(pack_bytes(f), count)));
+	}
+	vecam_scalar_table.encode_fine(n - i, x + i, lo, delta, code + i, shift,
+								   fine + i, loss, norm);
+}
+
 /* Four of the numbers, which are exact in float4. */
 TARGET_INLINE __m128
 decode_four(__m256d lo, __m256d delta, __m128i code)
@@ -1360,6 +1480,8 @@ static const VecamKernels avx2_table = {
 	.flip_signs = avx2_flip_signs,
 	.fht = avx2_fht,
 	.kac = avx2_kac,
+	.encode_sq8 = avx2_encode_sq8,
+	.encode_fine = avx2_encode_fine,
 	.decode_fine = avx2_decode_fine,
 	.decode_sq8 = avx2_decode_sq8,
 	.sketch_levels = avx2_sketch_levels,

@@ -934,6 +934,123 @@ sixteen_bytes(const uint8 *p, int count)
 	return _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(MASK16(count), p));
 }
 
+/* What the encoders need of a code's head, in all lanes. */
+typedef struct Scale
+{
+	__m512d		lo;
+	__m512d		delta;
+	__m512d		inverse;
+} Scale;
+
+TARGET_INLINE Scale
+scale_of(double lo, double delta)
+{
+	Scale		s;
+
+	s.lo = _mm512_set1_pd(lo);
+	s.delta = _mm512_set1_pd(delta);
+	s.inverse = _mm512_set1_pd(delta > 0.0 ? 1.0 / delta : 0.0);
+	return s;
+}
+
+/* Add (x - v)^2 and v^2, v = lo + delta * k, to eight lanes. */
+TARGET_INLINE void
+add_code_squares(Scale s, __m512d x, __m512d k, __mmask8 mask, double *loss,
+				 double *norm)
+{
+	__m512d		v = _mm512_add_pd(s.lo, _mm512_mul_pd(s.delta, k));
+	__m512d		e = _mm512_maskz_sub_pd(mask, x, v);
+
+	v = _mm512_maskz_mov_pd(mask, v);
+	_mm512_storeu_pd(loss, _mm512_add_pd(_mm512_loadu_pd(loss),
+										 _mm512_mul_pd(e, e)));
+	_mm512_storeu_pd(norm, _mm512_add_pd(_mm512_loadu_pd(norm),
+										 _mm512_mul_pd(v, v)));
+}
+
+TARGET_INLINE __m256i
+sq8_of(Scale s, __m512d x)
+{
+	__m512d		t = _mm512_add_pd(_mm512_mul_pd(_mm512_sub_pd(x, s.lo), s.inverse),
+								  _mm512_set1_pd(0.5));
+
+	return _mm512_cvttpd_epi32(_mm512_min_pd(t, _mm512_set1_pd(255.0)));
+}
+
+TARGET static void
+avx512_encode_sq8(int n, const float *x, double lo, double delta, uint8 *code,
+				  double *loss, double *norm)
+{
+	const Scale s = scale_of(lo, delta);
+	int			i;
+
+	for (i = 0; i < n; i += VECAM_LANES)
+	{
+		__mmask16	mask = MASK16(n - i);
+		Lanes		a = lanes_load_tail(x + i, n - i);
+		__m256i		low = sq8_of(s, a.low);
+		__m256i		high = sq8_of(s, a.high);
+
+		add_code_squares(s, a.low, _mm512_cvtepi32_pd(low), (__mmask8) mask,
+						 loss, norm);
+		add_code_squares(s, a.high, _mm512_cvtepi32_pd(high),
+						 (__mmask8) (mask >> 8), loss + 8, norm + 8);
+		_mm_mask_storeu_epi8(code + i, mask,
+							 _mm512_cvtepi32_epi8(_mm512_inserti32x8(_mm512_castsi256_si512(low),
+																	 high, 1)));
+	}
+}
+
+/* Where eight numbers lie in the range of their codes, in sixteenths. */
+TARGET_INLINE __m256i
+fine_of(Scale s, __m512d x, __m512d code)
+{
+	__m512d		t = _mm512_sub_pd(_mm512_mul_pd(_mm512_sub_pd(x, s.lo), s.inverse),
+								  code);
+	__m256i		f;
+
+	t = _mm512_mul_pd(_mm512_add_pd(t, _mm512_set1_pd(0.5)), _mm512_set1_pd(16.0));
+	f = _mm256_max_epi32(_mm512_cvttpd_epi32(t), _mm256_setzero_si256());
+	return _mm256_min_epi32(f, _mm256_set1_epi32(15));
+}
+
+/* The code with its finer part: c + (f - 7.5) / 16, which is exact. */
+TARGET_INLINE __m512d
+refined(__m512d code, __m256i f)
+{
+	__m512d		part = _mm512_sub_pd(_mm512_cvtepi32_pd(f), _mm512_set1_pd(7.5));
+
+	return _mm512_add_pd(code, _mm512_mul_pd(part, _mm512_set1_pd(1.0 / 16.0)));
+}
+
+TARGET static void
+avx512_encode_fine(int n, const float *x, double lo, double delta,
+				   const uint8 *code, int shift, uint8 *fine, double *loss,
+				   double *norm)
+{
+	const Scale s = scale_of(lo, delta);
+	const __m128i count = _mm_cvtsi32_si128(shift);
+	int			i;
+
+	for (i = 0; i < n; i += VECAM_LANES)
+	{
+		__mmask16	mask = MASK16(n - i);
+		Lanes		a = lanes_load_tail(x + i, n - i);
+		Lanes		c = lanes_of_codes(_mm_maskz_loadu_epi8(mask, code + i));
+		__m256i		low = fine_of(s, a.low, c.low);
+		__m256i		high = fine_of(s, a.high, c.high);
+		__m512i		f = _mm512_inserti32x8(_mm512_castsi256_si512(low), high, 1);
+		__m128i		bytes = _mm512_cvtepi32_epi8(_mm512_sll_epi32(f, count));
+
+		add_code_squares(s, a.low, refined(c.low, low), (__mmask8) mask, loss,
+						 norm);
+		add_code_squares(s, a.high, refined(c.high, high),
+						 (__mmask8) (mask >> 8), loss + 8, norm + 8);
+		_mm_mask_storeu_epi8(fine + i, mask,
+							 _mm_or_si128(bytes, _mm_maskz_loadu_epi8(mask, fine + i)));
+	}
+}
+
 TARGET static void
 avx512_decode_fine(int n, float origin, float step, const uint8 *code,
 				   const uint8 *fine, int shift, float *x)
@@ -1038,6 +1155,8 @@ static const VecamKernels avx512_table = {
 	.flip_signs = avx512_flip_signs,
 	.fht = avx512_fht,
 	.kac = avx512_kac,
+	.encode_sq8 = avx512_encode_sq8,
+	.encode_fine = avx512_encode_fine,
 	.decode_fine = avx512_decode_fine,
 	.decode_sq8 = avx512_decode_sq8,
 	.sketch_levels = avx512_sketch_levels,

@@ -636,6 +636,22 @@ neon_kac(int n, float scale, float *x)
 }
 
 static void
+neon_encode_sq8(int n, const float *x, double lo, double delta, uint8 *code,
+				double *loss, double *norm)
+{
+	vecam_scalar_table.encode_sq8(n, x, lo, delta, code, loss, norm);
+}
+
+static void
+neon_encode_fine(int n, const float *x, double lo, double delta,
+				 const uint8 *code, int shift, uint8 *fine, double *loss,
+				 double *norm)
+{
+	vecam_scalar_table.encode_fine(n, x, lo, delta, code, shift, fine, loss,
+								   norm);
+}
+
+static void
 neon_decode_fine(int n, float origin, float step, const uint8 *code,
 				 const uint8 *fine, int shift, float *x)
 {
@@ -678,6 +694,8 @@ static const VecamKernels neon_table = {
 	.flip_signs = neon_flip_signs,
 	.fht = neon_fht,
 	.kac = neon_kac,
+	.encode_sq8 = neon_encode_sq8,
+	.encode_fine = neon_encode_fine,
 	.decode_fine = neon_decode_fine,
 	.decode_sq8 = neon_decode_sq8,
 	.sketch_levels = neon_sketch_levels,

@@ -441,6 +441,81 @@ scalar_kac(int n, float scale, float *x)
 	}
 }
 
+static inline void
+encode_sq8_lanes(int count, const float *x, double lo, double delta,
+				 double inverse, uint8 *code, double *loss, double *norm)
+{
+	int			j;
+
+	for (j = 0; j < count; j++)
+	{
+		double		t = ((double) x[j] - lo) * inverse + 0.5;
+		int			c = (int) (t < 255.0 ? t : 255.0);
+		double		v = lo + delta * (double) c;
+		double		e = (double) x[j] - v;
+
+		code[j] = (uint8) c;
+		loss[j] += e * e;
+		norm[j] += v * v;
+	}
+}
+
+static void
+scalar_encode_sq8(int n, const float *x, double lo, double delta, uint8 *code,
+				  double *loss, double *norm)
+{
+	double		inverse = delta > 0.0 ? 1.0 / delta : 0.0;
+	int			i;
+
+	for (i = 0; i + VECAM_LANES <= n; i += VECAM_LANES)
+		encode_sq8_lanes(VECAM_LANES, x + i, lo, delta, inverse, code + i, loss,
+						 norm);
+	encode_sq8_lanes(n - i, x + i, lo, delta, inverse, code + i, loss, norm);
+}
+
+/*
+ * A coordinate lies between the ends of the codes but for the rounding of delta,
+ * so f is far from the limits of an int.
+ */
+static inline void
+encode_fine_lanes(int count, const float *x, double lo, double delta,
+				  double inverse, const uint8 *code, int shift, uint8 *fine,
+				  double *loss, double *norm)
+{
+	int			j;
+
+	for (j = 0; j < count; j++)
+	{
+		double		c = code[j];
+		int			f = (int) ((((double) x[j] - lo) * inverse - c + 0.5) * 16.0);
+		double		v;
+		double		e;
+
+		f = f < 0 ? 0 : f;
+		f = f < 15 ? f : 15;
+		v = lo + delta * (c + (f - 7.5) / 16.0);
+		e = (double) x[j] - v;
+		fine[j] |= (uint8) (f << shift);
+		loss[j] += e * e;
+		norm[j] += v * v;
+	}
+}
+
+static void
+scalar_encode_fine(int n, const float *x, double lo, double delta,
+				   const uint8 *code, int shift, uint8 *fine, double *loss,
+				   double *norm)
+{
+	double		inverse = delta > 0.0 ? 1.0 / delta : 0.0;
+	int			i;
+
+	for (i = 0; i + VECAM_LANES <= n; i += VECAM_LANES)
+		encode_fine_lanes(VECAM_LANES, x + i, lo, delta, inverse, code + i,
+						  shift, fine + i, loss, norm);
+	encode_fine_lanes(n - i, x + i, lo, delta, inverse, code + i, shift,
+					  fine + i, loss, norm);
+}
+
 static void
 scalar_decode_fine(int n, float origin, float step, const uint8 *code,
 				   const uint8 *fine, int shift, float *x)
@@ -520,6 +595,8 @@ const VecamKernels vecam_scalar_table = {
 	.flip_signs = scalar_flip_signs,
 	.fht = scalar_fht,
 	.kac = scalar_kac,
+	.encode_sq8 = scalar_encode_sq8,
+	.encode_fine = scalar_encode_fine,
 	.decode_fine = scalar_decode_fine,
 	.decode_sq8 = scalar_decode_sq8,
 	.sketch_levels = scalar_sketch_levels,

@@ -53,71 +53,21 @@ float_down(double x)
 	return (double) f > x ? nextafterf(f, 0.0f) : f;
 }
 
-static void
-choose_codes(int n, const float *x, double lo, double delta, uint8 *code)
-{
-	double		inverse = 1.0 / delta;
-	int			i;
-
-	for (i = 0; i < n; i++)
-	{
-		double		t = ((double) x[i] - lo) * inverse + 0.5;
-
-		/* never negative, but the rounding of delta can lead above 255 */
-		code[i] = (uint8) (int) (t < 255.0 ? t : 255.0);
-	}
-}
-
-/*
- * |x - x~|^2 and |x~|^2, both to the relative error sum_error() apart from the
- * rounding of x~ itself.
- */
-static void
-measure_code(int n, const float *x, double lo, double delta,
-			 const uint8 *code, double *loss2, double *norm2)
-{
-	double		loss[VECAM_LANES] = {0};
-	double		norm[VECAM_LANES] = {0};
-	int			full = n - n % VECAM_LANES;
-	int			i;
-	int			j;
-
-	for (i = 0; i < full; i += VECAM_LANES)
-	{
-		for (j = 0; j < VECAM_LANES; j++)
-		{
-			double		v = lo + delta * (double) code[i + j];
-			double		e = (double) x[i + j] - v;
-
-			loss[j] += e * e;
-			norm[j] += v * v;
-		}
-	}
-	for (j = 0; j < n - full; j++)
-	{
-		double		v = lo + delta * (double) code[full + j];
-		double		e = (double) x[full + j] - v;
-
-		loss[j] += e * e;
-		norm[j] += v * v;
-	}
-	*loss2 = vecam_sum_lanes(loss);
-	*norm2 = vecam_sum_lanes(norm);
-}
-
 void
 vecam_sq8_encode(int n, const float *x, double input_error,
 				 VecamSq8Header *head, uint8 *code)
 {
+	double		losses[VECAM_LANES] = {0};
+	double		norms[VECAM_LANES] = {0};
 	float		lo;
 	float		hi;
 	double		loss2;
 	double		norm2;
 	double		residual;
 
-	memset(code, 0, n);
 	if (!vecam_kernels->range(n, x, &lo, &hi))
 	{
+		memset(code, 0, n);
 		head->lo = head->delta = head->norm2 = 0.0f;
 		head->residual = INFINITY;
 		return;
@@ -126,10 +76,11 @@ vecam_sq8_encode(int n, const float *x, double input_error,
 	/* 0 also where the range is too narrow for float4: the residual has it */
 	head->lo = lo;
 	head->delta = (float) (((double) hi - (double) lo) / 255.0);
-	if (head->delta > 0.0f)
-		choose_codes(n, x, lo, head->delta, code);
-	measure_code(n, x, lo, head->delta, code, &loss2, &norm2);
+	vecam_kernels->encode_sq8(n, x, lo, head->delta, code, losses, norms);
 
+	/* to the relative error sum_error() but for the rounding of x~ itself */
+	loss2 = vecam_sum_lanes(losses);
+	norm2 = vecam_sum_lanes(norms);
 	head->norm2 = float_down(norm2 * (1.0 - sum_error(n)));
 	residual = sqrt(loss2) * (1.0 + sum_error(n)) +
 		4.0 * DBL_EPSILON * sqrt(norm2) + input_error;

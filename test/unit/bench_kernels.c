@@ -23,6 +23,7 @@ static float a[MAX_DIMS];
 static float b[MAX_DIMS];
 static float scratch[MAX_DIMS] pg_attribute_aligned(64);
 static uint8 code_a[MAX_DIMS];
+static uint8 fine_a[VECAM_FINE_BYTES(MAX_DIMS)];
 static uint8 code_b[MAX_DIMS];
 static int16 q16[MAX_DIMS];
 static uint8 four_codes[4 * MAX_DIMS];
@@ -127,6 +128,8 @@ bench_codec(int n)
 	BENCH("vecam_sq8_encode", vecam_sq8_encode(n, a, 0.0, &head, code_a));
 	BENCH("vecam_codec_encode", vecam_codec_encode(&codec, a, scratch, &head,
 												   code_a, NULL));
+	BENCH("the same with finer codes",
+		  vecam_codec_encode(&codec, a, scratch, &head, code_a, fine_a));
 	BENCH("vecam_codec_query_init", vecam_codec_query_init(&query, &codec, b,
 														   scratch, q16));
 	BENCH("vecam_sq8_query_init",

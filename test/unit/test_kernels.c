@@ -599,6 +599,72 @@ test_sketches(const VecamKernels *k)
 	}
 }
 
+/*
+ * Codes and finer codes against a plain computation of both, to the bit; some
+ * coordinates are all equal, where delta is 0.
+ */
+static void
+check_encoders(const VecamKernels *k, int n, int shift, double range)
+{
+	float	   *x = unit_guarded(n * sizeof(float));
+	uint8	   *code = unit_guarded(n);
+	uint8	   *fine = unit_guarded(n);
+	double		sums[4][VECAM_LANES] = {{0}};
+	double		expected[4][VECAM_LANES] = {{0}};
+	float		lo = wide_number();
+	float		delta = (float) (range / 255.0);
+	double		inverse = delta > 0.0f ? 1.0 / (double) delta : 0.0;
+	int			i;
+
+	for (i = 0; i < n; i++)
+	{
+		double		part = (double) (unit_random() % 1001) / 1000.0;
+
+		x[i] = (float) fmin(lo + range * part, FLT_MAX);
+		x[i] = x[i] < lo ? lo : x[i];
+		fine[i] = (uint8) ((i & 15) << (4 - shift));
+	}
+	k->encode_sq8(n, x, lo, delta, code, sums[0], sums[1]);
+	k->encode_fine(n, x, lo, delta, code, shift, fine, sums[2], sums[3]);
+	for (i = 0; i < n; i++)
+	{
+		double		place = ((double) x[i] - lo) * inverse;
+		double		c = floor(place + 0.5) < 255.0 ? floor(place + 0.5) : 255.0;
+		double		f = trunc((place - c + 0.5) * 16.0);
+		double		v = (double) delta * c + lo;
+		int			lane = i % VECAM_LANES;
+
+		f = f < 0.0 ? 0.0 : f > 15.0 ? 15.0 : f;
+		unit_check(code[i] == c && ((fine[i] >> shift) & 15) == f,
+				   "n = %d, shift %d: code %d and %d, not %g and %g", n, shift,
+				   code[i], (fine[i] >> shift) & 15, c, f);
+		unit_check(((fine[i] >> (4 - shift)) & 15) == (i & 15),
+				   "n = %d, shift %d: other bits of %d changed", n, shift, i);
+		expected[0][lane] += (x[i] - v) * (x[i] - v);
+		expected[1][lane] += v * v;
+		v = (double) delta * (c + (f - 7.5) / 16.0) + lo;
+		expected[2][lane] += (x[i] - v) * (x[i] - v);
+		expected[3][lane] += v * v;
+	}
+	unit_check(memcmp(sums, expected, sizeof(sums)) == 0,
+			   "n = %d, shift %d: other sums", n, shift);
+	unit_free_guarded();
+}
+
+static void
+test_encoders(const VecamKernels *k)
+{
+	int			n;
+
+	unit_case("%s encoders", k->name);
+	for (n = 0; n <= MAX_DIMS; n = n < 100 ? n + 1 : next_dims(n))
+	{
+		check_encoders(k, n, 0, fabsf(wide_number()));
+		check_encoders(k, n, 4, fabsf(wide_number()));
+		check_encoders(k, n, 4, 0.0);
+	}
+}
+
 /* one half of the coordinates of a finer code */
 static void
 check_decode_fine(const VecamKernels *k, int n, int shift)
@@ -974,6 +1040,7 @@ main(void)
 		test_quantising(k);
 		test_dots(k);
 		test_screen(k);
+		test_encoders(k);
 		test_decode_fine(k);
 		test_decode_sq8(k);
 		test_sketch_levels(k);
