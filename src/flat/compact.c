@@ -416,11 +416,41 @@ next_victim(Compaction *c, VecamList list, BlockNumber end)
 	return InvalidBlockNumber;
 }
 
+/* Finds a page that rows can go to, or InvalidBlockNumber. */
+typedef BlockNumber (*FindRoom) (Compaction *c, VecamList list, BlockNumber end);
+
 /*
- * A page that rows can go to, wherever it is.
+ * Move the rows of a page to pages that find_room finds, then take it out of the
+ * list.  `taking` is the page that find_room found last; it is forgotten when it
+ * is full.
  */
+static void
+empty_list_page(Compaction *c, VecamList list, BlockNumber blkno,
+				BlockNumber end, FindRoom find_room, BlockNumber *taking)
+{
+	int			left;
+	int			moved;
+
+	do
+	{
+		BlockNumber to;
+
+		pause_compaction(c);
+		to = find_room(c, list, end);
+		if (!BlockNumberIsValid(to))
+			return;
+		moved = move_slots(c, list, blkno, to, &left);
+		if (left > 0)
+			*taking = InvalidBlockNumber;
+	} while (left > 0 && moved > 0);
+	if (list == VECAM_LIST_ENTRIES)
+		vecam_meta_count_entry_change(c->index);
+	remove_list_page(c, list, blkno);
+}
+
+/* A page that rows can go to, wherever it is. */
 static BlockNumber
-find_spill_room(Compaction *c, VecamList list)
+find_spill_room(Compaction *c, VecamList list, BlockNumber end)
 {
 	if (!BlockNumberIsValid(c->spill[list]))
 		c->spill[list] = append_to_list(c, list, vecam_alloc_page(c->index));
@@ -437,20 +467,11 @@ static bool
 make_room(Compaction *c, VecamList list, BlockNumber end)
 {
 	BlockNumber victim;
-	int			left;
-	int			moved;
 
 	if (!is_sparse(c, list) ||
 		!BlockNumberIsValid(victim = next_victim(c, list, end)))
 		return false;
-	do
-	{
-		pause_compaction(c);
-		moved = move_slots(c, list, victim, find_spill_room(c, list), &left);
-		if (left > 0)
-			c->spill[list] = InvalidBlockNumber;
-	} while (left > 0 && moved > 0);
-	remove_list_page(c, list, victim);
+	empty_list_page(c, list, victim, end, find_spill_room, &c->spill[list]);
 	c->free_page = Min(c->free_page, victim);
 	return note_of(c, victim)->kind == VECAM_PAGE_FREE;
 }
@@ -474,30 +495,6 @@ find_list_room(Compaction *c, VecamList list, BlockNumber end)
 	c->fill[list] = append_to_list(c, list, buf);
 	VECAM_STOP("compact-appended");
 	return c->fill[list];
-}
-
-/* Move the rows of a page of a list as far as there is room. */
-static void
-vacate_list_page(Compaction *c, VecamList list, BlockNumber blkno)
-{
-	int			left;
-	int			moved;
-
-	do
-	{
-		BlockNumber to;
-
-		pause_compaction(c);
-		to = find_list_room(c, list, blkno);
-		if (!BlockNumberIsValid(to))
-			return;
-		moved = move_slots(c, list, blkno, to, &left);
-		if (left > 0)
-			c->fill[list] = InvalidBlockNumber;
-	} while (left > 0 && moved > 0);
-	if (list == VECAM_LIST_ENTRIES)
-		vecam_meta_count_entry_change(c->index);
-	remove_list_page(c, list, blkno);
 }
 
 /* Move a directory page to the first free one. */
@@ -537,7 +534,8 @@ vacate_page(Compaction *c, BlockNumber blkno)
 		case VECAM_PAGE_GROWING:
 		case VECAM_PAGE_TIDS:
 		case VECAM_PAGE_ENTRY:
-			vacate_list_page(c, note.list, blkno);
+			empty_list_page(c, note.list, blkno, blkno, find_list_room,
+							&c->fill[note.list]);
 			break;
 		case VECAM_PAGE_DIRECTORY:
 			vacate_directory_page(c, blkno);
