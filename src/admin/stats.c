@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "admin/admin.h"
 #include "am/am.h"
 #include "catalog/pg_type.h"
@@ -225,7 +227,7 @@ vecam_last_search(PG_FUNCTION_ARGS)
 	values[n++] = Int64GetDatum(c->heap_rows);
 	values[n++] = Int64GetDatum(c->heap_rechecks);
 	values[n++] = Int64GetDatum(c->growing_rows);
-	values[n++] = Float8GetDatum(c->microseconds);
+	values[n++] = Float8GetDatum(rint(c->microseconds * 1000.0) / 1000.0);
 	Assert(n == lengthof(values));
 
 	return vecam_admin_make_row(fcinfo, values, n);
