@@ -10,9 +10,10 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "page/bigarray.h"
+#include "postgres.h"
 
 #include "miscadmin.h"
+#include "page/bigarray.h"
 #include "port/pg_bitutils.h"
 #include "postmaster/autovacuum.h"
 #include "storage/buffile.h"
